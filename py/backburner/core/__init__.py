@@ -1,0 +1,1 @@
+"""The rules that page and worker share. Synchronous; no clock, no I/O, no randomness."""

@@ -1,0 +1,77 @@
+"""The curves of one operation: what it lost and how right it was, step by step.
+
+Append-only, because a long training has many points and none of them ever changes.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from backburner.core.messages import EpochEnd, TrainingProgressed
+
+
+class Curves:
+    """Per step: step number, loss, accuracy. Per epoch: what EpochEnd says."""
+
+    def __init__(self) -> None:
+        self.step = array("d")
+        self.loss = array("d")
+        self.accuracy = array("d")
+        self.epochs: list[EpochEnd] = []
+
+    def extend(self, report: TrainingProgressed) -> None:
+        """Adds the points of a report; points already there are passed over."""
+        for point in report.points:
+            if self.step and point.step <= self.step[-1]:
+                continue
+            self.step.append(point.step)
+            self.loss.append(point.loss)
+            self.accuracy.append(point.accuracy)
+        for end in report.epoch_ends:
+            if not self.epochs or end.epoch > self.epochs[-1].epoch:
+                self.epochs.append(end)
+
+    def sampled(
+        self, figure: str, most: int
+    ) -> tuple[list[float], list[float | None], list[float | None]]:
+        """`(steps, training, validation)` of "loss" or "accuracy", of equal length, to draw.
+
+        Training holds means over equal stretches of steps, at most `most` of them; validation
+        has a value at each epoch's end, None elsewhere.
+        """
+        values = self.loss if figure == "loss" else self.accuracy
+        stretch = max(1, -(-len(self.step) // most))
+        rows: dict[float, tuple[float | None, float | None]] = {}
+        for start in range(0, len(self.step), stretch):
+            part = values[start : start + stretch]
+            rows[self.step[min(start + stretch, len(self.step)) - 1]] = (
+                sum(part) / len(part),
+                None,
+            )
+        for end in self.epochs:
+            if end.validation is not None:
+                mean, _ = rows.get(end.step, (None, None))
+                rows[end.step] = (mean, getattr(end.validation, figure))
+        steps = sorted(rows)
+        return steps, [rows[at][0] for at in steps], [rows[at][1] for at in steps]
+
+    def as_dict(self) -> dict[str, object]:
+        """`{step, loss, accuracy, epochs}` as the automation hook gives it."""
+        return {
+            "step": [int(step) for step in self.step],
+            "loss": list(self.loss),
+            "accuracy": list(self.accuracy),
+            "epochs": [epoch_as_dict(end) for end in self.epochs],
+        }
+
+
+def epoch_as_dict(end: EpochEnd) -> dict[str, object]:
+    """One finished epoch as JSON; `validation` is null where nothing was held back for it."""
+    score = end.validation
+    return {
+        "epoch": end.epoch,
+        "step": end.step,
+        "loss": end.loss,
+        "accuracy": end.accuracy,
+        "validation": {"loss": score.loss, "accuracy": score.accuracy} if score else None,
+    }

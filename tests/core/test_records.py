@@ -1,0 +1,70 @@
+"""The small records: what comes back, and what is refused without being overwritten."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backburner.core.lifecycle import Status
+from backburner.core.messages import Score
+from backburner.core.records import (
+    KEPT,
+    NewerRecord,
+    UnreadableRecord,
+    records_from_text,
+    records_to_text,
+)
+from tests.core.makers import operation, progressed
+
+DONE = operation(
+    status=Status.COMPLETED,
+    started=1_001.0,
+    finished=1_010.0,
+    backend="wasm",
+    kernels="stock",
+    progress=progressed(4, points=(), epoch_ends=()),
+    epoch_ends=progressed(4).epoch_ends,
+    test=Score(loss=0.5, accuracy=0.9),
+)
+
+
+def test_a_finished_operation_comes_back_as_it_was() -> None:
+    assert records_from_text(records_to_text([DONE], 5)) == ([DONE], 5)
+
+
+def test_what_was_under_way_comes_back_as_interrupted() -> None:
+    for status in (Status.QUEUED, Status.RUNNING, Status.PAUSED, Status.STOPPING):
+        (found,), _ = records_from_text(records_to_text([operation(status=status)], 1))
+        assert found.status is Status.INTERRUPTED
+
+
+def test_the_oldest_are_forgotten_first() -> None:
+    many = [operation(f"op-{n}", status=Status.FAILED) for n in range(KEPT + 3)]
+    found, _ = records_from_text(records_to_text(many, 1))
+    assert [each.id for each in found] == [each.id for each in many[3:]]
+
+
+def test_a_newer_schema_is_named_and_not_read() -> None:
+    with pytest.raises(NewerRecord, match="newer version"):
+        records_from_text(json.dumps({"schema": 2, "anything": "else"}))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema": 1}', '{"schema": "1"}'])
+def test_a_torn_record_is_unreadable(text: str) -> None:
+    with pytest.raises(UnreadableRecord):
+        records_from_text(text)
+
+
+@given(data=st.data())
+def test_a_record_with_one_character_changed_is_read_or_refused(data: st.DataObject) -> None:
+    text = records_to_text([DONE], 5)
+    at = data.draw(st.integers(0, len(text) - 1))
+    changed = text[:at] + data.draw(st.characters(codec="ascii")) + text[at + 1 :]
+    try:
+        found, _ = records_from_text(changed)
+    except (UnreadableRecord, NewerRecord):
+        return
+    assert len(found) == 1
