@@ -1,0 +1,206 @@
+"""Examples as bytes, and their division into train, validation and test.
+
+Owns what a model may see and in which part; pure, so that the same recipe divides the same
+data in the same way on every machine. It must not know tensors: `Dataset.inputs` are bytes
+that the adapter uploads in one go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+from backburner.core.errors import DataError
+from backburner.core.options import sizes
+from backburner.core.recipe import InlineData, SplitRecipe
+from backburner.engine.randomness import key
+
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """Labelled examples.
+
+    `inputs` are [count, *shape] numbers, little-endian, of `dtype`; what a model sees is
+    number x `scale`. `labels` index `classes`. `digest` is a sha256 over all of it.
+    """
+
+    inputs: bytes = field(repr=False)
+    dtype: Literal["uint8", "float32"]
+    scale: float
+    shape: tuple[int, int, int]
+    labels: tuple[int, ...] = field(repr=False)
+    classes: tuple[str, ...]
+    digest: str
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        inputs: bytes,
+        dtype: Literal["uint8", "float32"],
+        scale: float,
+        shape: tuple[int, int, int],
+        labels: Sequence[int],
+        classes: Sequence[str],
+    ) -> Dataset:
+        """A dataset with its digest worked out."""
+        head = [dtype, scale, list(shape), list(labels), list(classes)]
+        digest = hashlib.sha256(json.dumps(head).encode() + b"\n")
+        digest.update(inputs)
+        return cls(
+            inputs=inputs,
+            dtype=dtype,
+            scale=scale,
+            shape=shape,
+            labels=tuple(labels),
+            classes=tuple(classes),
+            digest=digest.hexdigest(),
+        )
+
+    @classmethod
+    def from_digits(cls, binary: bytes, description: Mapping[str, object]) -> Dataset:
+        """The shipped digits: digits.bin, as digits.json describes it.
+
+        `description` has shape, maximum, classes, labels, count and sha256 (of the binary).
+        Raises DataError, naming the file, when the two do not fit each other.
+        """
+        try:
+            shape = tuple(cast("list[int]", description["shape"]))
+            maximum = cast(int, description["maximum"])
+            classes = [str(name) for name in cast("list[object]", description["classes"])]
+            labels = cast("list[int]", description["labels"])
+            count, sha256 = description["count"], description["sha256"]
+            fits = (
+                len(shape) == 3
+                and len(labels) == count
+                and all(isinstance(label, int) and 0 <= label < len(classes) for label in labels)
+                and maximum > 0
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise _broken("digits.json", "it does not describe the digits", repr(error)) from None
+        if not fits:
+            raise _broken("digits.json", "its shape, classes, labels and count disagree")
+        if len(binary) != len(labels) * math.prod(shape):
+            raise _broken(
+                "digits.bin", f"it has {len(binary):,} bytes and not {count} x {sizes(shape)}"
+            )
+        if hashlib.sha256(binary).hexdigest() != sha256:
+            raise _broken("digits.bin", "its checksum is not the one in digits.json")
+        if max(binary) > maximum:
+            raise _broken("digits.bin", f"it has numbers above {maximum}")
+        return cls.of(
+            inputs=binary,
+            dtype="uint8",
+            scale=1 / maximum,
+            shape=(shape[0], shape[1], shape[2]),
+            labels=labels,
+            classes=classes,
+        )
+
+    @classmethod
+    def from_inline(cls, data: InlineData) -> Dataset:
+        """The examples of a recipe, as they are given."""
+        return cls.of(
+            inputs=array("f", data.inputs).tobytes(),
+            dtype="float32",
+            scale=1.0,
+            shape=data.input_shape,
+            labels=data.labels,
+            classes=data.classes,
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def _broken(name: str, problem: str, detail: str | None = None) -> DataError:
+    return DataError(
+        f"The file {name} cannot be used: {problem}. It was probably cut short or mixed with "
+        f"another version on its way. Reload the page; if that does not help, build the site anew.",
+        detail=detail,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Which examples are in which part, as ascending indexes into the dataset."""
+
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    test: tuple[int, ...]
+
+    def part(self, name: Part) -> tuple[int, ...]:
+        match name:
+            case "train":
+                return self.train
+            case "validation":
+                return self.validation
+            case "test":
+                return self.test
+        raise DataError(f'There is no part "{name}": the parts are train, validation and test.')
+
+
+def split_dataset(
+    labels: Sequence[int], classes: Sequence[str], fractions: SplitRecipe, seed: int
+) -> Split:
+    """Divides class by class, so that every part has every class in the same share.
+
+    A part with a fraction above 0 gets at least one example of each class. Raises DataError
+    for a class that has too few examples for that, and for fewer than two classes.
+    """
+    if len(classes) < 2:
+        raise DataError(
+            f"There is only {len(classes)} class, and a model tells at least 2 apart. "
+            f"Label some of the examples differently.",
+            key="data.classes",
+        )
+    members: list[list[int]] = [[] for _ in classes]
+    for index, label in enumerate(labels):
+        members[label].append(index)
+    chosen: dict[Part, list[int]] = {part: [] for part in PARTS}
+    for label, indexes in enumerate(members):
+        counts = _counts(len(indexes), fractions, classes[label])
+        order = key(seed, f"split/{label}").permutation(len(indexes))
+        start = 0
+        for part in PARTS:
+            chosen[part].extend(indexes[i] for i in order[start : start + counts[part]])
+            start += counts[part]
+    return Split(**{part: tuple(sorted(indexes)) for part, indexes in chosen.items()})
+
+
+def _counts(count: int, fractions: SplitRecipe, name: str) -> dict[Part, int]:
+    """How many of a class's `count` examples each part gets; train gets what remains."""
+    wanted: dict[Part, float] = {part: getattr(fractions, part) for part in PARTS}
+    needed = [part for part in PARTS if wanted[part] > 0]
+    if count < len(needed):
+        raise DataError(
+            f'The class "{name}" has only {count} examples, so the {needed[count]} part '
+            f"would have none of it. Add examples of it, or set data.split.{needed[-1]} to 0.",
+            key="data.split",
+        )
+    counts: dict[Part, int] = {}
+    for part in ("validation", "test"):
+        counts[part] = max(1, math.floor(count * wanted[part] + 0.5)) if wanted[part] > 0 else 0
+    while counts["validation"] + counts["test"] >= count:
+        larger: Part = "validation" if counts["validation"] >= counts["test"] else "test"
+        counts[larger] -= 1
+    counts["train"] = count - counts["validation"] - counts["test"]
+    return counts
+
+
+def check_batch_size(batch_size: int, examples: int) -> None:
+    """Raises DataError when there are fewer examples to train on than one batch needs."""
+    if batch_size > examples:
+        raise DataError(
+            f"training.batch_size is {batch_size:,}, but only {examples:,} examples are there to "
+            f"train on. Make the batch size {examples:,} or less, or add examples.",
+            key="training.batch_size",
+        )

@@ -1,0 +1,119 @@
+"""How gradients change parameters: plain functions from old tensors to new ones.
+
+Nothing is updated in place: XNNPACK, under TF.js's wasm backend, caches packed weights by
+tensor, so that a weight changed in place would train wrongly. What an optimizer remembers
+is a dict of tensors, named `<parameter>/<what>`, that a checkpoint can save as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from backburner.core.recipe import TrainingRecipe
+    from backburner.engine.tensors import Tensor, Tensors
+
+Parameters = Mapping[str, "Tensor"]
+Updated = tuple[dict[str, "Tensor"], dict[str, "Tensor"]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SGD:
+    """Stochastic gradient descent without momentum, which is Keras's default."""
+
+    slots: ClassVar[tuple[str, ...]] = ()
+    learning_rate: float
+
+    def update(
+        self,
+        tensors: Tensors,
+        parameters: Parameters,
+        gradients: Parameters,
+        state: Parameters,
+        step: int,
+    ) -> Updated:
+        """New parameters and an empty state."""
+        return {
+            name: tensors.subtract(value, tensors.multiply(gradients[name], self.learning_rate))
+            for name, value in parameters.items()
+        }, {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adam:
+    """Adam (Kingma & Ba 2015), in Keras's form: epsilon 1e-7 is added to sqrt(v).
+
+    m = beta_1 m + (1 - beta_1) g;  v = beta_2 v + (1 - beta_2) g^2
+    p = p - learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("m", "v")
+    learning_rate: float
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+
+    def update(
+        self,
+        tensors: Tensors,
+        parameters: Parameters,
+        gradients: Parameters,
+        state: Parameters,
+        step: int,
+    ) -> Updated:
+        """New parameters and new m and v; `step` counts from 1."""
+        correction: float = (1 - self.beta_2**step) ** 0.5 / (1 - self.beta_1**step)
+        rate = self.learning_rate * correction
+        updated: dict[str, Tensor] = {}
+        remembered: dict[str, Tensor] = {}
+        for name, value in parameters.items():
+            g = gradients[name]
+            m = _blend(tensors, state[f"{name}/m"], g, self.beta_1)
+            v = _blend(tensors, state[f"{name}/v"], tensors.square(g), self.beta_2)
+            move = tensors.divide(m, tensors.add(tensors.sqrt(v), self.epsilon))
+            updated[name] = tensors.subtract(value, tensors.multiply(move, rate))
+            remembered[f"{name}/m"] = m
+            remembered[f"{name}/v"] = v
+        return updated, remembered
+
+
+Optimizer = SGD | Adam
+
+
+def _blend(tensors: Tensors, old: Tensor, new: Tensor, share: float) -> Tensor:
+    return tensors.add(tensors.multiply(old, share), tensors.multiply(new, 1 - share))
+
+
+def optimizer_from_recipe(training: TrainingRecipe) -> Optimizer:
+    match training.optimizer:
+        case "sgd":
+            return SGD(learning_rate=training.learning_rate)
+        case "adam":
+            return Adam(learning_rate=training.learning_rate)
+
+
+def initial_state(
+    tensors: Tensors, optimizer: Optimizer, parameters: Parameters
+) -> dict[str, Tensor]:
+    """Zeros, in the shape of each parameter. The tensors are kept."""
+    state: dict[str, Tensor] = {}
+    with tensors.scope():
+        for name, value in parameters.items():
+            for slot in optimizer.slots:
+                state[f"{name}/{slot}"] = tensors.keep(tensors.multiply(value, 0.0))
+    return state
+
+
+def clip_by_global_norm(
+    tensors: Tensors, gradients: Sequence[Tensor], limit: float
+) -> list[Tensor]:
+    """All gradients shortened together, so that their common length is at most `limit`.
+
+    (Pascanu et al. 2013, "On the difficulty of training recurrent neural networks".)
+    """
+    squares = tensors.stack([tensors.sum(tensors.square(g)) for g in gradients])
+    length = tensors.sqrt(tensors.sum(squares))
+    scale = tensors.divide(limit, tensors.maximum(length, limit))
+    return [tensors.multiply(g, scale) for g in gradients]

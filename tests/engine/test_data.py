@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backburner.core.errors import DataError
+from backburner.core.recipe import InlineData, SplitRecipe
+from backburner.engine.data import PARTS, Dataset, check_batch_size, split_dataset
+
+BINARY = bytes(range(16)) + bytes([16] * 16)
+
+
+def description(**changes: Any) -> dict[str, Any]:
+    return {
+        "shape": [4, 4, 1],
+        "maximum": 16,
+        "classes": ["0", "1"],
+        "labels": [0, 1],
+        "count": 2,
+        "sha256": hashlib.sha256(BINARY).hexdigest(),
+        "source": "a test",
+    } | changes
+
+
+def test_the_digits_are_read_as_bytes_that_scale_to_0_to_1() -> None:
+    data = Dataset.from_digits(BINARY, description())
+    assert (data.dtype, data.shape, data.labels, len(data)) == ("uint8", (4, 4, 1), (0, 1), 2)
+    assert max(data.inputs) * data.scale == 1
+
+
+@pytest.mark.parametrize(
+    ("binary", "changes", "name"),
+    [
+        (BINARY[:-1], {}, "digits.bin"),
+        (BINARY[:-1] + b"\0", {}, "digits.bin"),
+        (BINARY, {"sha256": "00"}, "digits.bin"),
+        (BINARY, {"maximum": 15}, "digits.bin"),
+        (BINARY, {"count": 3}, "digits.json"),
+        (BINARY, {"labels": [0, 2]}, "digits.json"),
+        (BINARY, {"shape": [16]}, "digits.json"),
+        (BINARY, {"shape": None}, "digits.json"),
+    ],
+)
+def test_digits_that_do_not_fit_their_description_are_refused_naming_the_file(
+    binary: bytes, changes: dict[str, Any], name: str
+) -> None:
+    with pytest.raises(DataError, match=name.replace(".", r"\.")):
+        Dataset.from_digits(binary, description(**changes))
+
+
+def test_a_description_without_a_key_is_refused() -> None:
+    with pytest.raises(DataError, match=r"digits\.json"):
+        Dataset.from_digits(BINARY, {})
+
+
+def test_inline_examples_become_float32_as_they_are_given() -> None:
+    data = Dataset.from_inline(
+        InlineData(inputs=(0.5, 2, -1, 0), input_shape=(1, 2, 1), labels=(1, 0), classes=("a", "b"))
+    )
+    assert array("f", data.inputs).tolist() == [0.5, 2, -1, 0]
+    assert (data.scale, data.shape, data.labels) == (1.0, (1, 2, 1), (1, 0))
+
+
+def test_the_digest_changes_with_anything_that_training_sees() -> None:
+    first = Dataset.from_digits(BINARY, description())
+    assert first.digest == Dataset.from_digits(BINARY, description()).digest
+    others = [description(labels=[1, 1]), description(classes=["0", "2"]), description(maximum=17)]
+    assert len({first.digest, *(Dataset.from_digits(BINARY, d).digest for d in others)}) == 4
+
+
+LABELS = [i % 3 for i in range(300)]
+CLASSES = ("a", "b", "c")
+
+
+def test_every_part_has_every_class_in_the_same_share() -> None:
+    split = split_dataset(LABELS, CLASSES, SplitRecipe(), seed=1)
+    for part, each in (("train", 80), ("validation", 10), ("test", 10)):
+        indexes = split.part(part)  # type: ignore[arg-type]
+        assert Counter(LABELS[i] for i in indexes) == {0: each, 1: each, 2: each}
+
+
+@given(
+    st.lists(st.integers(0, 3), min_size=12, max_size=200).map(lambda x: [*x, *[0, 1, 2, 3] * 3]),
+    st.integers(0, 99),
+    st.sampled_from([(0.8, 0.1, 0.1), (0.34, 0.33, 0.33), (0.02, 0.49, 0.49), (1, 0, 0)]),
+)
+def test_a_split_has_every_example_once_and_every_class_in_every_part(
+    labels: list[int], seed: int, shares: tuple[float, float, float]
+) -> None:
+    fractions = SplitRecipe(train=shares[0], validation=shares[1], test=shares[2])
+    split = split_dataset(labels, "abcd", fractions, seed)
+    assert sorted(split.train + split.validation + split.test) == list(range(len(labels)))
+    for part, share in zip(PARTS, shares, strict=True):
+        assert {labels[i] for i in split.part(part)} == (set(range(4)) if share else set())
+
+
+def test_the_seed_decides_the_split() -> None:
+    splits = [split_dataset(LABELS, CLASSES, SplitRecipe(), seed) for seed in (1, 1, 2)]
+    assert splits[0] == splits[1] != splits[2]
+
+
+def test_a_class_that_would_be_missing_from_a_part_is_named_with_the_part() -> None:
+    with pytest.raises(DataError) as caught:
+        split_dataset([0, 0, 0, 1, 1], ("cat", "dog"), SplitRecipe(), seed=0)
+    assert '"dog"' in caught.value.message
+    assert "test" in caught.value.message
+    with pytest.raises(DataError, match=r'"bird" has only 0 examples, so the train part'):
+        split_dataset([0, 0, 0, 1, 1, 1], ("cat", "dog", "bird"), SplitRecipe(), seed=0)
+
+
+def test_one_class_is_too_few() -> None:
+    with pytest.raises(DataError):
+        split_dataset([0, 0, 0], ("cat",), SplitRecipe(), seed=0)
+
+
+def test_a_batch_larger_than_the_training_part_is_refused_with_both_numbers() -> None:
+    check_batch_size(7, 7)
+    with pytest.raises(DataError) as caught:
+        check_batch_size(32, 7)
+    assert caught.value.key == "training.batch_size"
+    assert "32" in caught.value.message
+    assert "7 examples" in caught.value.message
