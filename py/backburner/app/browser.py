@@ -1,0 +1,180 @@
+"""The browser as the app room sees it: time, address, local storage, the worker's start.
+
+The only files of this room that speak to JavaScript are this one and hook.py. Names of `js`
+are looked up when needed, never at import: the module is part of the memory snapshot that
+Node makes. What scripts/boot.mjs prepared is taken over from `globalThis.backburnerBoot`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import js
+from pyodide.ffi import JsException, create_once_callable, create_proxy, to_js
+
+from backburner.core.errors import StorageError
+from backburner.core.options import LARGEST_SAFE_INTEGER
+
+
+def now_s() -> float:
+    """Seconds since 1970."""
+    return float(js.Date.now()) / 1_000.0
+
+
+def new_id() -> str:
+    """An id for an operation: short enough to read aloud, unlikely enough to be the only one."""
+    return f"op-{secrets.token_hex(4)}"
+
+
+def parameter(name: str) -> str | None:
+    """A parameter of the page's address, or None."""
+    value = js.URLSearchParams.new(js.location.search).get(name)
+    return str(value) if isinstance(value, str) else None
+
+
+def seed_parameter() -> int | None:
+    """`?seed=` as a number; None where there is none, or none that a recipe could hold."""
+    text = parameter("seed")
+    if text is None or not text.isdecimal() or int(text) > LARGEST_SAFE_INTEGER:
+        return None
+    return int(text)
+
+
+def boot_stages() -> dict[str, float]:
+    """Milliseconds from navigation to the end of each stage of the page's start."""
+    stages: dict[str, float] = js.backburnerBoot.stages.to_py()
+    return stages
+
+
+def boot_start() -> str:
+    """ "snapshot" or "plain": how the page's own interpreter started."""
+    return str(js.backburnerBoot.start)
+
+
+def boot_reason() -> str:
+    """Why a plain start was needed; empty for a start from the snapshot."""
+    return str(js.backburnerBoot.reason)
+
+
+def mark(stage: str) -> None:
+    """Notes that a stage of the page's start is over."""
+    js.backburnerBoot.mark(stage)
+
+
+def count_proxies() -> None:
+    """Begins to count the Python objects that JavaScript holds (`?debug=1`)."""
+    import pyodide_js
+
+    js.Error.stackTraceLimit = 0
+    pyodide_js._module.enable_pyproxy_allocation_tracing()
+
+
+def live_proxies() -> int:
+    """How many Python objects JavaScript holds, of those made since `count_proxies`."""
+    import pyodide_js
+
+    return int(pyodide_js._module.pyproxy_alloc_map.size)
+
+
+def set_page_state(name: str, value: str | None) -> None:
+    """One `data-…` attribute of the document, for tests and tools (CONTRACTS.md)."""
+    root = js.document.documentElement
+    if value is None:
+        root.removeAttribute(f"data-{name}")
+    elif root.getAttribute(f"data-{name}") != value:
+        root.setAttribute(f"data-{name}", value)
+
+
+class LocalStorage:
+    """Text by name in localStorage, named after the site's folder.
+
+    Sites on one origin (as on GitHub Pages) never meet. Nothing that JavaScript throws leaves
+    this class: a full, denied or missing storage is a StorageError.
+    """
+
+    def __init__(self) -> None:
+        path = str(js.location.pathname)
+        self._prefix = f"backburner:{path[: path.rindex('/') + 1]}:"
+
+    def read(self, name: str) -> str | None:
+        try:
+            value = js.localStorage.getItem(self._prefix + name)
+        except (JsException, AttributeError) as error:
+            raise _no_storage(error) from error
+        return value if isinstance(value, str) else None
+
+    def write(self, name: str, text: str) -> None:
+        try:
+            js.localStorage.setItem(self._prefix + name, text)
+        except JsException as error:
+            if error.name == "QuotaExceededError":
+                raise StorageError(
+                    "The browser's storage for this site is full. This run goes on, but the list "
+                    "of runs is not kept up to date. Clear other data of this site to make room.",
+                    detail=str(error),
+                ) from error
+            raise _no_storage(error) from error
+        except AttributeError as error:
+            raise _no_storage(error) from error
+
+    def size(self) -> int:
+        """Bytes that this site's own entries take (two for each character)."""
+        try:
+            names = list(js.Object.keys(js.localStorage))
+        except (JsException, AttributeError) as error:
+            raise _no_storage(error) from error
+        own = [name for name in names if name.startswith(self._prefix)]
+        return sum(2 * (len(name) + len(js.localStorage.getItem(name))) for name in own)
+
+
+def _no_storage(error: Exception) -> StorageError:
+    return StorageError(
+        "The browser does not let this page store anything (a private window, or a setting). "
+        "Everything works, but the list of runs is gone when the page is closed.",
+        detail=str(error),
+    )
+
+
+class WorkerHandle:
+    """One started worker. Owns its port, and the two proxies that listen to it."""
+
+    def __init__(
+        self,
+        started: Any,
+        on_message: Callable[[object, tuple[Any, ...]], None],
+        on_fault: Callable[[str], None],
+    ) -> None:
+        self._started = started
+        self._listener = create_proxy(lambda event: on_message(*_content(event.data)))
+        # Setting onmessage starts the port: what came before is delivered now.
+        started.port.onmessage = self._listener
+        started.fault.then(create_once_callable(on_fault))
+
+    def post(self, text: str) -> None:
+        self._started.port.postMessage(to_js({"text": text, "buffers": []}))
+
+    def terminate(self) -> None:
+        self._started.worker.terminate()
+        if self._started.port.onmessage is not None:
+            self._started.port.onmessage = None
+            self._started.port.close()
+            self._listener.destroy()
+
+
+def launch_worker(
+    generation: int,
+    on_message: Callable[[object, tuple[Any, ...]], None],
+    on_fault: Callable[[str], None],
+) -> WorkerHandle:
+    """Starts a worker; the first one was started by scripts/boot.mjs before Python was there."""
+    boot = js.backburnerBoot
+    started = boot.first if generation == 1 else boot.startKitchen(generation)
+    return WorkerHandle(started, on_message, on_fault)
+
+
+def _content(data: Any) -> tuple[object, tuple[bytes, ...]]:
+    text = getattr(data, "text", None)
+    buffers = getattr(data, "buffers", None)
+    return text, tuple(buffer.to_bytes() for buffer in buffers) if buffers is not None else ()

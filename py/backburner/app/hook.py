@@ -1,0 +1,281 @@
+"""`window.backburner`, the automation hook: JSON in, JSON out, every method a promise.
+
+The names and shapes are a contract (CONTRACTS.md) that teachers' links and other people's
+tests lean on. A refusal rejects with a plain object `{name, message, key?}`. The page's own
+views use the same commands (app/operations.py), never this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import js
+from pyodide.ffi import JsProxy, create_once_callable, create_proxy, jsnull, to_js
+
+from backburner import __version__
+from backburner.app import browser
+from backburner.app.kitchens import Kitchens
+from backburner.app.operations import Operations
+from backburner.app.store import Store
+from backburner.core.errors import BackburnerError, InterfaceError, ProcessError, StorageError
+from backburner.core.state import Operation, State
+
+HOOK_VERSION = 1
+
+Method = Callable[..., Awaitable[object]]
+
+
+class Hook:
+    """Puts `backburner` on the window, and tells tools what happens by events."""
+
+    def __init__(
+        self,
+        store: Store,
+        kitchens: Kitchens,
+        operations: Operations,
+        storage: browser.LocalStorage,
+        *,
+        seed: int | None,
+    ) -> None:
+        self._store = store
+        self._kitchens = kitchens
+        self._operations = operations
+        self._storage = storage
+        self._seed = seed
+        self._seen: dict[str, Operation] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._errors: list[dict[str, str]] = []
+
+    def install(self) -> None:
+        """Makes the hook. Its methods live as long as the page."""
+        methods: dict[str, Method] = {
+            "start": self._start,
+            "operations": self._all,
+            "operation": self._one,
+            "wait": self._wait,
+            "stop": self._stop,
+            "pause": self._pause,
+            "resume": self._resume,
+            "history": self._history,
+            "weights": self._weights,
+            "predict": self._predict,
+            "diagnostics": self._diagnostics,
+        }
+        hook = js.Object.new()
+        for name, method in methods.items():
+            setattr(hook, name, create_proxy(self._promising(method)))
+        hook.ready = self._promising(self._ready)()
+        js.window.backburner = js.Object.freeze(hook)
+        self._store.subscribe(self._announce)
+
+    def announce_ready(self) -> None:
+        """Tells tools that page and hook can be used."""
+        _dispatch("ready", {"version": __version__, "hook": HOOK_VERSION})
+
+    def note_error(self, error: dict[str, str]) -> None:
+        """Keeps an error for `diagnostics`, and tells tools by an event."""
+        self._errors = [*self._errors[-49:], error]
+        _dispatch("error", error)
+
+    # --- methods -----------------------------------------------------------------------
+
+    async def _ready(self) -> object:
+        facts = await self._kitchens.ready()
+        return {
+            "version": __version__,
+            "hook": HOOK_VERSION,
+            "mode": "worker",
+            "backend": facts.backend,
+            "kernels": facts.kernels,
+            "boot": {
+                **browser.boot_stages(),
+                **{f"worker_{stage}": ms for stage, ms in facts.stages.items()},
+            },
+        }
+
+    async def _start(self, recipe: object = None) -> object:
+        if isinstance(recipe, dict) and self._seed is not None:
+            recipe = {"seed": self._seed, **recipe}
+        return {"id": self._operations.start(recipe).id}
+
+    async def _all(self) -> object:
+        return [each.snapshot() for each in self._store.state.operations.values()]
+
+    async def _one(self, key: object = None) -> object:
+        return self._operations.get(_text(key)).snapshot()
+
+    async def _wait(self, key: object = None, until: object = "completed") -> object:
+        operation = await self._operations.wait(_text(key), _text(until, "until"))
+        if operation.status.value != until:
+            raise Ended(operation)
+        return operation.snapshot()
+
+    async def _stop(self, key: object = None) -> object:
+        return (await self._operations.stop(_text(key))).snapshot()
+
+    async def _pause(self, key: object = None) -> object:
+        return (await self._operations.pause(_text(key))).snapshot()
+
+    async def _resume(self, key: object = None) -> object:
+        return (await self._operations.resume(_text(key))).snapshot()
+
+    async def _history(self, key: object = None) -> object:
+        operation = self._operations.get(_text(key))
+        curves = self._store.curves.get(operation.id)
+        if curves is None:
+            raise InterfaceError(
+                "The curves of this operation are gone: it ran on an earlier page. Its last "
+                "figures are in operation(id).",
+                key="id",
+            )
+        return curves.as_dict()
+
+    async def _weights(self, key: object = None) -> object:
+        found = await self._operations.weights(_text(key))
+        return {
+            "step": found.step,
+            "sha256": found.sha256,
+            "tensors": [
+                {"name": each.name, "shape": list(each.shape), "sha256": each.sha256}
+                for each in found.tensors
+            ],
+        }
+
+    async def _predict(self, key: object = None, example: object = None) -> object:
+        found = await self._operations.predict(_text(key), example)
+        return {
+            "label": found.label,
+            "confidence": found.confidence,
+            "probabilities": list(found.probabilities),
+        }
+
+    async def _diagnostics(self) -> object:
+        worker = self._store.state.worker
+        try:
+            pong = await self._kitchens.ping()
+        except ProcessError:
+            pong = None
+        try:
+            storage: dict[str, object] = {"local_storage_bytes": self._storage.size()}
+        except StorageError as error:
+            storage = {"problem": error.message}
+        facts = worker.facts
+        return {
+            "worker_alive": pong is not None,
+            "worker_status": worker.status.value,
+            "worker_problem": worker.problem,
+            "workers_started": self._kitchens.started,
+            "tensors": pong.tensors if pong else None,
+            "tensor_bytes": pong.tensor_bytes if pong else None,
+            "python_bytes": pong.python_bytes if pong else None,
+            "models": pong.models if pong else None,
+            "running": pong.running if pong else None,
+            "proxies": {
+                "page": browser.live_proxies() if browser.parameter("debug") == "1" else None,
+                "worker": pong.proxies if pong else None,
+            },
+            "storage": storage,
+            "errors": self._errors,
+            "start": {
+                "page": browser.boot_start(),
+                "page_reason": browser.boot_reason(),
+                "worker": facts.start if facts else None,
+                "worker_reason": facts.reason if facts else None,
+            },
+            "versions": {
+                "backburner": __version__,
+                "python": facts.python if facts else None,
+                "tensorflow": facts.tensorflow if facts else None,
+            },
+        }
+
+    # --- events ------------------------------------------------------------------------
+
+    def _announce(self, state: State) -> None:
+        for key, operation in state.operations.items():
+            if self._seen.get(key) is not operation:
+                self._seen[key] = operation
+                _dispatch("operation", operation.snapshot())
+                if operation.error is not None and operation.finished is not None:
+                    self._note_once(operation)
+
+    def _note_once(self, operation: Operation) -> None:
+        assert operation.error is not None
+        error = {
+            "operation": operation.id,
+            "name": operation.error.name,
+            "message": operation.error.message,
+        }
+        if error not in self._errors:
+            self.note_error(error)
+
+    # --- promises ----------------------------------------------------------------------
+
+    def _promising(self, method: Method) -> Callable[..., Any]:
+        """`method` as a function that gives a JavaScript promise of JSON."""
+
+        def call(*arguments: Any) -> Any:
+            def begin(resolve: Any, reject: Any) -> None:
+                task = asyncio.ensure_future(_settle(method, arguments, resolve, reject))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+            return js.Promise.new(create_once_callable(begin))
+
+        return call
+
+
+class Ended(BackburnerError):  # noqa: N818 - not an error of ours: the other ending of a wait
+    """An operation ended in another status than the one waited for; carries its snapshot."""
+
+    def __init__(self, operation: Operation) -> None:
+        super().__init__(f"The operation ended as {operation.status.value}.")
+        self.snapshot = operation.snapshot()
+
+
+async def _settle(method: Method, arguments: tuple[Any, ...], resolve: Any, reject: Any) -> None:
+    try:
+        resolve(_to_javascript(await method(*map(_to_python, arguments))))
+    except Ended as ended:
+        reject(_to_javascript(ended.snapshot))
+    except BackburnerError as error:
+        reject(_to_javascript(error.as_dict()))
+    except Exception as error:
+        # A fault of ours must not leave the caller waiting for ever.
+        reject(_to_javascript({"name": type(error).__name__, "message": str(error)}))
+        raise
+
+
+def _to_python(value: Any) -> object:
+    """A value from JavaScript as plain Python; what is no JSON is refused further in."""
+    return _without_nulls(value.to_py() if isinstance(value, JsProxy) else value)
+
+
+def _without_nulls(value: Any) -> Any:
+    """JavaScript's null is an object of its own in Pyodide 314; Python's JSON has None."""
+    if value is jsnull:
+        return None
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_nulls(each) for each in value]
+    return value
+
+
+def _to_javascript(value: object) -> Any:
+    # One JSON text is several times quicker than converting nested dicts.
+    return js.JSON.parse(json.dumps(value))
+
+
+def _dispatch(name: str, detail: object) -> None:
+    options = to_js({"detail": _to_javascript(detail)})
+    js.window.dispatchEvent(js.CustomEvent.new(f"backburner:{name}", options))
+
+
+def _text(value: object, key: str = "id") -> str:
+    if not isinstance(value, str):
+        raise InterfaceError(f"{key} must be a text, but is {value!r}.", key=key)
+    return value

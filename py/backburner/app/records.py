@@ -1,0 +1,94 @@
+"""Keeps the small records of operations in the browser's local storage, and reads them back.
+
+A mirror: it may lag, be full, be lost or be wrong, and nothing but the list of earlier runs
+depends on it. Written at once when an operation's status changes, else at most once a second.
+Nothing is written before the first reading has succeeded, and never over a newer schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from backburner.app.store import Store
+from backburner.core.errors import StorageError
+from backburner.core.records import (
+    NewerRecord,
+    UnreadableRecord,
+    records_from_text,
+    records_to_text,
+)
+from backburner.core.state import Recovered, State
+
+WRITE_EVERY_S = 1.0
+
+
+class Storage(Protocol):
+    """Text by name (app/browser.py: localStorage). Raises StorageError."""
+
+    def read(self, name: str) -> str | None:
+        """The text, or None where there is none."""
+
+    def write(self, name: str, text: str) -> None:
+        """Replaces the text; when it raises, the old text is still there."""
+
+
+class Records:
+    """`problem` is what the page should say about the records, or None."""
+
+    def __init__(self, store: Store, storage: Storage, *, now_s: Callable[[], float]) -> None:
+        self._store = store
+        self._storage = storage
+        self._now_s = now_s
+        self._sequence = 0
+        self._written_s = float("-inf")
+        self._statuses: dict[str, str] = {}
+        self._may_write = False
+        self.problem: str | None = None
+
+    def open(self) -> None:
+        """Reads what earlier visits left, and keeps it up to date from now on."""
+        try:
+            text = self._storage.read("records")
+            if text is not None:
+                operations, self._sequence = records_from_text(text)
+                self._store.dispatch(Recovered(operations=tuple(operations)))
+            self._may_write = True
+        except UnreadableRecord as error:
+            self.problem = error.message
+            self._put_aside(text or "")
+        except NewerRecord as error:
+            self.problem = error.message
+        except StorageError as error:
+            self.problem = error.message
+        self._statuses = _statuses(self._store.state)
+        self._store.subscribe(self._keep)
+
+    def _put_aside(self, text: str) -> None:
+        try:
+            self._storage.write("records-unreadable", text)
+            self._may_write = True
+        except StorageError as error:
+            # What cannot be saved elsewhere is not overwritten either.
+            self.problem = error.message
+
+    def _keep(self, state: State) -> None:
+        statuses = _statuses(state)
+        changed = statuses != self._statuses
+        running = any(each.is_active for each in state.operations.values())
+        late = running and self._now_s() - self._written_s >= WRITE_EVERY_S
+        if not self._may_write or not (changed or late):
+            return
+        self._statuses = statuses
+        self._written_s = self._now_s()
+        self._sequence += 1
+        try:
+            operations = list(state.operations.values())
+            self._storage.write("records", records_to_text(operations, self._sequence))
+            self.problem = None
+        except StorageError as error:
+            self.problem = error.message
+
+
+def _statuses(state: State) -> dict[str, str]:
+    return {key: each.status.value for key, each in state.operations.items()}

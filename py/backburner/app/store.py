@@ -1,0 +1,53 @@
+"""The one store: holds the state, lets the reducer change it, tells listeners afterwards.
+
+Listeners hear in a batch, once for all changes of one turn, so that a burst of reports costs
+one redraw. What grows without end or weighs much (curves, pictures) is kept beside the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from backburner.core.curves import Curves
+from backburner.core.messages import TrainingProgressed
+from backburner.core.state import Change, Reported, Requested, State, reduce
+
+Listener = Callable[[State], None]
+
+
+class Store:
+    """`later` calls a function after the present turn (the event loop's `call_soon`)."""
+
+    def __init__(self, later: Callable[[Callable[[], None]], object]) -> None:
+        self.state = State()
+        self.curves: dict[str, Curves] = {}
+        self.pictures: dict[str, bytes] = {}
+        self._later = later
+        self._listeners: list[Listener] = []
+        self._is_told = True
+
+    def dispatch(self, change: Change) -> None:
+        """Changes the state. Raises LifecycleError, with nothing changed, for a wrong move."""
+        self.state = reduce(self.state, change)
+        if isinstance(change, Requested):
+            self.curves[change.operation.id] = Curves()
+        if isinstance(change, Reported) and isinstance(change.report, TrainingProgressed):
+            self.curves[change.id].extend(change.report)
+        if self._is_told:
+            self._is_told = False
+            self._later(self._tell)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Calls `listener(state)` after changes, until the function given back is called."""
+        self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def _tell(self) -> None:
+        self._is_told = True
+        for listener in list(self._listeners):
+            listener(self.state)
