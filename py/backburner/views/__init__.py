@@ -1,0 +1,1 @@
+"""What people see: reads the store, sends commands to the app."""

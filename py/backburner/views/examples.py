@@ -1,0 +1,173 @@
+"""The test digits as pictures: what they are, what the network says, right or wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from math import prod
+from typing import Any
+
+import js
+from pyodide.ffi import to_js
+
+from backburner.core.errors import BackburnerError
+from backburner.core.messages import ModelReady, PredictionResult
+from backburner.core.state import Operation
+from backburner.core.wording import percent
+from backburner.views.dom import around, by_id, find, listen, new, set_shown, set_text
+
+Ask = Callable[[str, object], Awaitable[PredictionResult]]
+
+
+class Examples:
+    """`ask(operation, example)` is a prediction; `tell` shows what it was refused with."""
+
+    def __init__(self, ask: Ask, tell: Callable[[str], None]) -> None:
+        self._ask = ask
+        self._tell = tell
+        self._operation: Operation | None = None
+        self._pixels = b""
+        self._drawn: str | None = None
+        self._judged: str | None = None
+        self._chosen: int | None = None
+        self._asked_at: int | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def install(self) -> None:
+        listen(by_id("examples"), "click", self._press)
+
+    def draw(self, operation: Operation, pixels: bytes | None) -> None:
+        """Shows the examples of an operation, and what it finally made of them."""
+        self._operation = operation
+        model = operation.model
+        if model is None or pixels is None:
+            return
+        if self._drawn != operation.id:
+            self._drawn, self._judged, self._pixels = operation.id, None, pixels
+            self._chosen = None
+            self._draw_pictures(model)
+        if operation.guesses and self._judged != operation.id:
+            self._judged = operation.id
+            self._draw_guesses(operation)
+        test = operation.test
+        set_shown(by_id("test-result"), test is not None)
+        if test is not None:
+            count = model.sizes.get("test")
+            text = f"{percent(test.accuracy)} of {count} test digits are right."
+            set_text(by_id("test-result"), text)
+        if self._chosen is not None and operation.step != self._asked_at:
+            # The weights have moved on since the bars were drawn.
+            self._ask_again()
+
+    def _draw_pictures(self, model: ModelReady) -> None:
+        place = by_id("examples")
+        place.replaceChildren()
+        set_shown(by_id("prediction"), False)
+        height, width, channels = model.input_shape
+        size = prod(model.input_shape)
+        for at, (index, label) in enumerate(zip(model.examples, model.labels, strict=True)):
+            button = new(
+                "button",
+                class_="example",
+                type="button",
+                aria_pressed="false",
+                aria_label=f"Test example {index}, a {label}",
+                data_at=str(at),
+                data_testid=f"example-{at}",
+            )
+            canvas = new("canvas", width=str(width), height=str(height))
+            ink = self._pixels[at * size : (at + 1) * size]
+            picture = js.ImageData.new(
+                js.Uint8ClampedArray.new(to_js(_rgba(ink, channels))), width, height
+            )
+            canvas.getContext("2d").putImageData(picture, 0, 0)
+            button.append(canvas, new("span"))
+            place.append(button)
+        set_text(
+            by_id("examples-hint"),
+            "The network never learns from these. Press one to ask it, even while it trains.",
+        )
+
+    def _draw_guesses(self, operation: Operation) -> None:
+        assert operation.model is not None
+        guesses = {guess.index: guess for guess in operation.guesses}
+        buttons = by_id("examples").children
+        for at, index in enumerate(operation.model.examples):
+            guess = guesses.get(index)
+            if guess is None:
+                continue
+            right = guess.label == guess.predicted
+            buttons[at].className = f"example {'right' if right else 'wrong'}"
+            set_text(buttons[at].lastChild, f"{'✓' if right else '✗'} {guess.predicted}")
+            buttons[at].setAttribute(
+                "aria-label",
+                f"Test example {index}, a {guess.label}: "
+                + ("recognised" if right else f"taken for a {guess.predicted}"),
+            )
+
+    def _press(self, event: Any) -> None:
+        button = around(event.target, "button")
+        if button is None:
+            return
+        before = find(by_id("examples"), "[aria-pressed=true]")
+        if before is not None:
+            before.setAttribute("aria-pressed", "false")
+        button.setAttribute("aria-pressed", "true")
+        self._chosen = int(button.dataset.at)
+        self._ask_again()
+
+    def _ask_again(self) -> None:
+        """Asks about the chosen example; never two questions at once."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.ensure_future(self._predict())
+
+    async def _predict(self) -> None:
+        operation, chosen = self._operation, self._chosen
+        if operation is None or operation.model is None or chosen is None or not operation.lives:
+            return
+        self._asked_at = operation.step
+        try:
+            result = await self._ask(operation.id, self._example(operation.model, chosen))
+        except BackburnerError as error:
+            self._tell(error.message)
+            return
+        if chosen == self._chosen and operation.id == self._drawn:
+            self._draw_bars(operation.model, chosen, result)
+
+    def _example(self, model: ModelReady, at: int) -> list[object]:
+        height, width, channels = model.input_shape
+        size = prod(model.input_shape)
+        ink = [value / 255 for value in self._pixels[at * size : (at + 1) * size]]
+        rows = [ink[row * width * channels :][: width * channels] for row in range(height)]
+        return [[row[column * channels :][:channels] for column in range(width)] for row in rows]
+
+    def _draw_bars(self, model: ModelReady, at: int, result: PredictionResult) -> None:
+        set_shown(by_id("prediction"), True)
+        set_text(
+            by_id("prediction-text"),
+            f"This is a {model.labels[at]}. The network says {result.label}, and is "
+            f"{percent(result.confidence)} sure.",
+        )
+        bars = by_id("bars")
+        if bars.children.length != len(model.classes):
+            bars.replaceChildren()
+            for name in model.classes:
+                row = new("li")
+                meter = new("meter", min="0", max="1", aria_label=f"Probability of {name}")
+                row.append(new("span", name), meter, new("output"))
+                bars.append(row)
+        for name, share, row in zip(
+            model.classes, result.probabilities, bars.children, strict=True
+        ):
+            row.className = "top-guess" if name == result.label else ""
+            row.children[1].value = share
+            set_text(row.children[2], percent(share))
+
+
+def _rgba(ink: bytes, channels: int) -> bytes:
+    """Pixels for a canvas: dark ink on white paper for one channel, colours as they are."""
+    if channels >= 3:
+        pixels = (ink[at : at + 3] + b"\xff" for at in range(0, len(ink), channels))
+        return b"".join(pixels)
+    paper = (255 - value for value in ink[::channels])
+    return b"".join(bytes((grey, grey, grey, 255)) for grey in paper)

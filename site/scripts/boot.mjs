@@ -1,0 +1,71 @@
+// The first script of the page. It starts the worker before the page's own Python is there, so
+// that both interpreters start side by side, and says so plainly when the page cannot start.
+// The Python side (backburner.app.browser) takes over what is left in `globalThis.backburnerBoot`.
+
+const root = document.documentElement;
+
+// A static import would be judged as a worker by the policy (worker-src allows only blobs), an
+// import() is judged as a script. A failed import is thrown again outside the promise, because
+// only then does the page hear of it.
+const kitchenStarter = `
+  const kitchen = ${JSON.stringify(new URL("../workers/kitchen.js", import.meta.url).href)};
+  addEventListener(
+    "message",
+    ({ data }) => import(kitchen).then(
+      ({ start }) => start(data),
+      (error) => setTimeout(() => { throw error; }),
+    ),
+    { once: true },
+  );
+`;
+const stages = {};
+const asked = new URLSearchParams(location.search);
+const backend = asked.get("backend") ?? "wasm";
+const debug = asked.get("debug") === "1";
+
+function mark(stage) {
+  stages[stage] = Math.round(performance.now());
+}
+
+/**
+ * Starts a worker and gives `{ worker, port, fault }`: `port` carries the whole conversation
+ * and holds its messages until somebody listens; `fault` resolves with a text when the
+ * worker's script fails, and never otherwise.
+ *
+ * The worker is started from a blob: a policy in a <meta> element binds only such workers
+ * (one started from an address takes its policy from headers, which static hosts don't send).
+ */
+function startKitchen(generation) {
+  const source = new Blob([kitchenStarter], { type: "text/javascript" });
+  const address = URL.createObjectURL(source);
+  const worker = new Worker(address, { type: "module", name: `kitchen-${generation}` });
+  const { port1, port2 } = new MessageChannel();
+  const fault = new Promise((resolve) => {
+    worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      resolve(event.message || "the worker's script could not be loaded");
+    });
+  });
+  worker.postMessage({ port: port2, generation, backend, debug }, [port2]);
+  return { worker, port: port1, fault };
+}
+
+/** Shows why the page cannot be used. The texts stand in the template. */
+function fail(detail) {
+  if (root.dataset.backburner === "ready") return;
+  root.dataset.backburner = "error";
+  const place = document.getElementById("boot-detail");
+  if (place) place.textContent = String(detail);
+}
+
+// A script that cannot be loaded fires an error on its element, which only a capture hears.
+addEventListener(
+  "error",
+  ({ target }) => {
+    if (target instanceof HTMLScriptElement) fail(`${target.src} could not be loaded`);
+  },
+  true,
+);
+
+globalThis.backburnerBoot = { startKitchen, first: startKitchen(1), stages, mark, fail };
+mark("boot");
