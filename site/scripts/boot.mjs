@@ -18,6 +18,7 @@ const kitchenStarter = `
     { once: true },
   );
 `;
+const PATIENCE_S = 180;
 const stages = {};
 const asked = new URLSearchParams(location.search);
 const backend = asked.get("backend") ?? "wasm";
@@ -57,6 +58,11 @@ function fail(detail) {
   const place = document.getElementById("boot-detail");
   if (place) place.textContent = String(detail);
 }
+
+// Whatever hangs without a word: the page says so, and is still used if it comes up later.
+setTimeout(() => {
+  if (root.dataset.backburner === "booting") fail(`Python has not started in ${PATIENCE_S} s`);
+}, PATIENCE_S * 1000);
 
 // A script that cannot be loaded fires an error on its element, which only a capture hears.
 addEventListener(

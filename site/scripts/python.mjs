@@ -5,12 +5,23 @@
 // The snapshot is an accelerator and never a condition: a wrong hash, a torn download, a
 // restore that throws and a restored interpreter of another version all end in a plain start.
 
-import { loadPyodide as load } from "../pyodide/pyodide.mjs";
+import { loadPyodide } from "../pyodide/pyodide.mjs";
 
 const pyodideFolder = new URL("../pyodide/", import.meta.url).href;
 
 // What the build shipped: its version and the snapshot's address, size and hash.
 const parts = fetch(new URL("./parts.json", import.meta.url)).then((reply) => reply.json());
+
+// Pyodide 314 neither settles nor rejects when its wasm file cannot be had (it only warns), so
+// whether the file is there is asked beside the loading.
+async function load(options) {
+  const name = "pyodide.asm.wasm";
+  const missing = fetch(new URL(name, pyodideFolder), { method: "HEAD" }).then((reply) => {
+    if (!reply.ok) throw new Error(`${name} answered with status ${reply.status}`);
+    return new Promise(() => {});
+  });
+  return Promise.race([loadPyodide(options), missing]);
+}
 
 async function fetchSnapshot({ snapshot }) {
   const reply = await fetch(new URL(snapshot.url, import.meta.url), {

@@ -1,0 +1,31 @@
+"""The list of test ids in docs/HOOK.md and the page are the same."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from backburner_site import checkout
+from tests.browser.conftest import TINY, Visit
+
+pytestmark = pytest.mark.browser
+
+
+def test_the_listed_test_ids_are_those_of_the_page(visit: Visit) -> None:
+    text = (checkout.ROOT / "docs" / "HOOK.md").read_text(encoding="utf-8")
+    table = text[text.index("## Test ids") :]
+    listed = set(re.findall(r"`([a-zA-Z-]+)`(?=[^|]*\|)", table.split("|---|---|")[1]))
+    visit.train(TINY)
+    visit.until(lambda: visit.page.get_by_test_id("example-0").count() == 1, "the pictures")
+    found = visit.page.evaluate(
+        "() => [...document.querySelectorAll('[data-testid]')].map((each) => each.dataset.testid)"
+    )
+    assert {re.sub(r"-\d+$", "-N", each) for each in found} == listed
+
+
+def test_the_listed_methods_are_those_of_the_hook(visit: Visit) -> None:
+    text = (checkout.ROOT / "docs" / "HOOK.md").read_text(encoding="utf-8")
+    table = text[text.index("## `window.backburner`") : text.index("A snapshot is")]
+    listed = set(re.findall(r"`([a-z]+)\(", table)) | {"ready"}
+    assert set(visit.page.evaluate("() => Object.keys(window.backburner)")) == listed

@@ -1,0 +1,129 @@
+"""`run`: what a recipe's fate means for the exit code, without a browser."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backburner_site import command_line, headless
+from backburner_site.errors import BadRecipe, RunFailed
+from backburner_site.progress import Step
+
+FINISHED = {"id": "a", "status": "completed", "epoch": 5, "epochs": 5, "loss": 0.1}
+
+
+class FakePage:
+    """Answers as the hook in the page does; `operations` are given one after the other."""
+
+    def __init__(self, operations: list[dict[str, Any]], refusal: object = None) -> None:
+        self.operations = operations
+        self.refusal = refusal
+        self.calls: list[str] = []
+
+    def evaluate(self, script: str, asked: list[Any]) -> dict[str, Any]:
+        method, _ = asked
+        self.calls.append(method)
+        if method == "start" and self.refusal:
+            return {"refusal": self.refusal}
+        values = {"ready": {}, "start": {"id": "a"}, "wait": FINISHED}
+        if method == "operation":
+            return {"value": self.operations.pop(0)}
+        return {"value": values.get(method, {method: "here"})}
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(headless, "POLL_S", 0)
+
+
+def drive(page: FakePage, timeout_s: float = 60) -> dict[str, Any]:
+    deadline = time.monotonic() + timeout_s
+    return headless.drive(headless.Hook(page.evaluate), {"recipe": 1}, deadline, Step("run"))
+
+
+def write(folder: Path, content: str) -> str:
+    file = folder / "recipe.json"
+    file.write_text(content)
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "{}", '{"recipe": 2}', '{"recipe": 1, "training": {"epochs": -1}}'],
+    ids=["no json", "no object", "no version", "a later version", "a bad value"],
+)
+def test_a_bad_recipe_ends_with_2_before_anything_is_started(
+    tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command_line.main(["run", write(tmp_path, content)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("build.py: ")
+
+
+def test_a_missing_recipe_ends_with_2(tmp_path: Path) -> None:
+    assert command_line.main(["run", str(tmp_path / "none.json")]) == 2
+
+
+def test_a_bad_value_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = {"recipe": 1, "training": {"learning_rate": 0}}
+    command_line.main(["run", write(tmp_path, json.dumps(recipe))])
+    assert "training.learning_rate" in capsys.readouterr().err
+
+
+def test_a_json_folder_that_is_not_there_is_said_before_the_training(tmp_path: Path) -> None:
+    recipe = write(tmp_path, '{"recipe": 1}')
+    assert command_line.main(["run", recipe, "--json", str(tmp_path / "no" / "out.json")]) == 1
+
+
+def test_a_good_recipe_is_read_as_it_stands(tmp_path: Path) -> None:
+    assert headless.read_recipe(Path(write(tmp_path, '{"recipe": 1, "seed": 7}'))) == {
+        "recipe": 1,
+        "seed": 7,
+    }
+
+
+def test_a_completed_run_gives_its_four_parts() -> None:
+    page = FakePage([{"status": "queued"}, {"status": "running", "eta_s": 3}, FINISHED])
+    assert drive(page) == {
+        "operation": FINISHED,
+        "history": {"history": "here"},
+        "weights": {"weights": "here"},
+        "diagnostics": {"diagnostics": "here"},
+    }
+
+
+@pytest.mark.parametrize("status", ["failed", "aborted", "stopped", "interrupted"])
+def test_a_run_that_ends_otherwise_is_a_failure_that_names_its_end(status: str) -> None:
+    with pytest.raises(RunFailed, match=status):
+        drive(FakePage([{"status": status}]))
+
+
+def test_a_run_that_takes_too_long_is_a_failure() -> None:
+    with pytest.raises(RunFailed, match="--timeout"):
+        drive(FakePage([{"status": "running"}] * 2), timeout_s=0)
+
+
+def test_a_recipe_that_the_page_refuses_is_a_bad_recipe() -> None:
+    refusal = {"name": "RecipeError", "message": "there is no such operation", "key": "model.from"}
+    with pytest.raises(BadRecipe, match=r"model\.from: there is no such operation"):
+        drive(FakePage([], refusal))
+
+
+def test_the_seed_and_the_backend_go_into_the_address() -> None:
+    assert headless.page_query({"recipe": 1, "seed": 7}, None) == "?seed=7"
+    assert headless.page_query({"recipe": 1}, "cpu") == "?seed=0&backend=cpu"
+
+
+def test_a_page_that_cannot_start_says_why() -> None:
+    answers = {headless.STATE: "error", headless.DETAIL: "no WebAssembly here"}
+    with pytest.raises(RunFailed, match="no WebAssembly here"):
+        headless.wait_until_ready(answers.get, [], time.monotonic() + 60, Step("start"))
+
+
+def test_a_page_that_never_gets_ready_shows_what_it_said() -> None:
+    with pytest.raises(RunFailed) as failure:
+        headless.wait_until_ready(lambda _: "booting", ["404"], time.monotonic(), Step("start"))
+    assert failure.value.detail == "404"
