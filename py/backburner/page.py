@@ -21,11 +21,12 @@ from backburner.views.page import PageView
 
 def main() -> None:
     """Builds the page's side, room by room, and leaves it running on the event loop."""
-    if browser.parameter("debug") == "1":
-        browser.count_proxies()
     storage = browser.LocalStorage()
     store = Store(asyncio.get_running_loop().call_soon)
     kitchens = Kitchens(store, browser.launch_worker)
+    if browser.parameter("debug") == "1":
+        browser.count_proxies()
+        kitchens.on_log = browser.log
     operations = Operations(store, kitchens, now_s=browser.now_s, new_id=browser.new_id)
     records = Records(store, storage, now_s=browser.now_s)
     seed = browser.seed_parameter()

@@ -1,10 +1,11 @@
 """Puts a licence text for every shipped part into dist/licenses.
 
-Some packages ship their text, some only name it. The texts of those come from parts that do ship
-them (packaging carries Apache-2.0, micropip MPL-2.0), so that none is written down twice.
-site/licenses holds what no package carries.
+Some packages ship their text, some only name it. The texts of those come from micropip's wheel
+(its own MPL-2.0, and Apache-2.0 beside its copy of packaging), so that none is written down
+twice. site/licenses holds what no package carries.
 """
 
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -23,9 +24,10 @@ def write_licences(pins: Pins, dist: Path, wheels: dict[str, Path]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for file in sorted((checkout.SITE / "licenses").glob("*.txt")):
         shutil.copyfile(file, folder / file.name)
+    micropip = wheels["micropip"]
     general = {
-        "MPL-2.0": _texts_in(wheels["micropip"], "micropip-", "LICENSE"),
-        "Apache-2.0": _texts_in(wheels["packaging"], "packaging-", "LICENSE.APACHE"),
+        "MPL-2.0": _texts_in(micropip, r"micropip-.*\.dist-info/licenses/LICENSE"),
+        "Apache-2.0": _texts_in(micropip, "micropip/_vendored/packaging/LICENSE.APACHE"),
     }
     for part in pins.npm:
         shipped = [dist / path for path in part.files.values() if path.endswith("/LICENSE")]
@@ -34,7 +36,7 @@ def write_licences(pins: Pins, dist: Path, wheels: dict[str, Path]) -> None:
     numpy = pins.members["numpy"]
     licences = {name: wheel.licence for name, wheel in pins.wheels.items()}
     for name, licence in {**licences, "numpy": numpy.licence}.items():
-        text = _texts_in(wheels[name], f"{name}-")
+        text = _texts_in(wheels[name], rf"{name}-.*\.dist-info/licenses/.*[^/]")
         _write(folder, name, wheels[name].name, licence, text)
     own = checkout.ROOT / "LICENSE"
     if own.is_file():
@@ -51,19 +53,9 @@ def _write(folder: Path, name: str, title: str, licence: str, text: str) -> None
     file.write_text(f"{title}\nLicence: {licence}\n\n{text}")
 
 
-def _texts_in(wheel: Path, distribution: str, ending: str = "") -> str:
-    """The licence files of a wheel's own metadata, one after the other."""
+def _texts_in(wheel: Path, pattern: str) -> str:
+    """The files of a wheel whose whole path fits the pattern, one after the other."""
     with zipfile.ZipFile(wheel) as archive:
-        names = [
-            name
-            for name in archive.namelist()
-            if name.startswith(distribution)
-            and ".dist-info/licenses/" in name
-            and name.endswith(ending)
-            and not name.endswith("/")
-        ]
-        texts = [
-            f"--- {name.partition('/licenses/')[2]}\n\n{archive.read(name).decode()}"
-            for name in sorted(names)
-        ]
+        names = sorted(name for name in archive.namelist() if re.fullmatch(pattern, name))
+        texts = [f"--- {Path(name).name}\n\n{archive.read(name).decode()}" for name in names]
     return "\n\n".join(texts)

@@ -11,7 +11,7 @@ from typing import Any
 from backburner_site.cache import sha256_of
 from backburner_site.errors import BuildFailed
 
-SHIPPED = ("numpy", "micropip", "packaging")
+SHIPPED = ("numpy", "micropip")
 
 
 def rewrite_lock(original: str, wheels: dict[str, Path], version: str) -> str:

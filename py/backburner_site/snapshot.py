@@ -92,7 +92,7 @@ def cache_name(pyodide: Path) -> str:
     """Names the snapshot after everything that it is made from."""
     digest = hashlib.sha256()
     for file in [SCRIPT, *sorted(pyodide.iterdir())]:
-        # numpy, micropip and packaging are named by the lock, but not loaded here.
+        # numpy and micropip are named by the lock, but not loaded here.
         if file.suffix != ".whl" or file.name.startswith("backburner-"):
             digest.update(f"{file.name} {sha256_of(file)}\n".encode())
     digest.update(" ".join(STANDARD_MODULES).encode())

@@ -37,7 +37,7 @@ from backburner.core.messages import (
 )
 from tests.app.makers import FakeHouse, FakeStorage, settled
 from tests.core.makers import model_ready, progressed
-from tests.worker.test_loop import on_a_loop
+from tests.loops import on_a_loop
 
 RECIPE = {"recipe": 1, "training": {"epochs": 10}}
 DONE = TrainingCompleted(test=Score(loss=0.5, accuracy=0.9), guesses=(), elapsed_s=1.0)

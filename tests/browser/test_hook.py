@@ -186,7 +186,16 @@ def test_a_recipe_that_cannot_work_is_refused_by_key(
             '"b"',
         ),
         (
-            {**TINY, "training": {"optimizer": "sgd", "learning_rate": 1_000, "epochs": 50}},
+            {
+                "recipe": 1,
+                "data": {
+                    "source": "inline",
+                    "inputs": [[[3e38, 3e38]]] * 40,
+                    "labels": ["a", "b"] * 20,
+                },
+                "model": {"layers": [{"type": "flatten"}]},
+                "training": {"batch_size": 2},
+            },
             "smaller learning rate",
         ),
     ],

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from functools import wraps
 from itertools import pairwise
 from typing import Any
 
@@ -21,17 +19,10 @@ from backburner.core.messages import (
     StartTraining,
     StopTraining,
 )
+from tests.loops import on_a_loop
 from tests.worker.makers import Talk
 
 RECIPE = {"recipe": 1, "training": {"epochs": 3}}
-
-
-def on_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    @wraps(test)
-    def run(**arguments: Any) -> None:
-        asyncio.run(test(**arguments))
-
-    return run
 
 
 @on_a_loop

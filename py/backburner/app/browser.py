@@ -63,6 +63,11 @@ def mark(stage: str) -> None:
     js.backburnerBoot.mark(stage)
 
 
+def log(level: str, text: str) -> None:
+    """A line in the browser's console (`?debug=1`), never as an error: those are for faults."""
+    js.console.info(f"[backburner {level}] {text}")
+
+
 def count_proxies() -> None:
     """Begins to count the Python objects that JavaScript holds (`?debug=1`)."""
     import pyodide_js

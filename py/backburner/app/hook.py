@@ -68,6 +68,8 @@ class Hook:
         for name, method in methods.items():
             setattr(hook, name, create_proxy(self._promising(method)))
         hook.ready = self._promising(self._ready)()
+        # Whoever waits hears that the worker failed; nobody has to wait.
+        hook.ready.catch(create_once_callable(lambda _refusal: None))
         js.window.backburner = js.Object.freeze(hook)
         self._store.subscribe(self._announce)
 
@@ -84,6 +86,7 @@ class Hook:
 
     async def _ready(self) -> object:
         facts = await self._kitchens.ready()
+        browser.mark("worker")
         return {
             "version": __version__,
             "hook": HOOK_VERSION,

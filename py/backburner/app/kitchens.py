@@ -21,6 +21,7 @@ from backburner.core.lifecycle import WorkerStatus
 from backburner.core.messages import (
     ANSWERS,
     OPERATION_ENDS,
+    Log,
     Order,
     Ping,
     Pong,
@@ -127,8 +128,9 @@ class Kitchens:
         return facts
 
     async def ping(self) -> Pong:
-        """How the worker is doing. Raises RequestTimeout or WorkerLost."""
-        await self.ready()
+        """How the worker is doing; starts none. Raises RequestTimeout or WorkerLost."""
+        if self._handle is not None:
+            await self.ready()
         answer = await self.ask(Ping(), timeout_s=PING_TIMEOUT_S)
         assert isinstance(answer.message, Pong)
         return answer.message
@@ -175,7 +177,7 @@ class Kitchens:
             self._pending.pop(request, None)
 
     def _receive(self, generation: int, text: object, buffers: tuple[Any, ...]) -> None:
-        if generation != self._generation:
+        if generation != self._generation or self._handle is None:
             self.on_log("debug", f"dropped a late message of worker {generation}")
             return
         try:
@@ -191,6 +193,8 @@ class Kitchens:
                 self._lose(generation, problem)
             case WorkerFaulted(message=problem):
                 self.on_log("error", problem)
+            case Log(level=level, text=said):
+                self.on_log(level, said)
             case _:
                 self.on_report(envelope)
                 self._settle(envelope)

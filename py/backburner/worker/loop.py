@@ -114,6 +114,7 @@ class Loop:
                 )
         except ProtocolError as error:
             request, operation = request_of(text)
+            self._log("warning", f"refused a message: {error.message}")
             self._send(Refused(error=as_fault(error)), request=request, operation=operation)
             return
         self._hold(self._carry_out(envelope, envelope.message))
@@ -237,6 +238,7 @@ class Loop:
     # --- a training under way ----------------------------------------------------------
 
     async def _train(self, job: Job, request: str | None) -> None:
+        self._log("debug", f"training {job.id} from step {job.training.step}")
         try:
             if await self._train_until_told(job, request):
                 return
@@ -244,6 +246,7 @@ class Loop:
             self._send(TrainingFailed(error=as_fault(error)), request=request, operation=job.id)
         finally:
             job.task = None
+            self._log("debug", f"training {job.id} ended at step {job.training.step}")
         self._settle_late_wishes(job)
 
     async def _train_until_told(self, job: Job, request: str | None) -> bool:
@@ -288,13 +291,12 @@ class Loop:
 
     # --- small things ------------------------------------------------------------------
 
-    def log(self, level: str, text: str) -> None:
-        """One line for the page's log."""
-        self._send(Log(level=level, text=text))
-
     def report(self, message: Message) -> None:
         """Tells the page something that answers no order."""
         self._send(message)
+
+    def _log(self, level: str, text: str) -> None:
+        self._send(Log(level=level, text=text))
 
     def _vitals(self) -> Pong:
         running = sum(job.task is not None for job in self._jobs.values())
