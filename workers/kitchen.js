@@ -29,10 +29,14 @@ async function loadTensorFlow(backend) {
 /** Called once, by the blob that the page started (site/scripts/boot.mjs). */
 export async function start({ port, ...settings }) {
   const { generation, backend } = settings;
+  let started = false;
   const fault = (event) => {
+    // Told here, and so not to the page as the end of this worker: a stray error in a timer
+    // does not end a worker that runs.
+    event.preventDefault?.();
     const reason = event.reason ?? event.error ?? event;
     const message = String(reason?.message ?? reason);
-    const body = { message, starting: !stages.ready };
+    const body = { message, starting: !started };
     const envelope = { v: 1, tag: "FAULT", generation, request: null, operation: null, body };
     port.postMessage({ text: JSON.stringify(envelope), buffers: [] });
   };
@@ -47,6 +51,7 @@ export async function start({ port, ...settings }) {
     const folder = new URL("../", import.meta.url).href;
     const boot = { stages, start, reason };
     await kitchen.main(port, JSON.stringify({ ...settings, folder, boot }));
+    started = true;
     kitchen.destroy();
   } catch (error) {
     fault(error);

@@ -9,6 +9,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from backburner.core.recipe import DigitsData
 from backburner_site.errors import BuildFailed
 
 SIDE = 8
@@ -28,6 +29,13 @@ def write_digits(table: Path, folder: Path) -> None:
         raise BuildFailed(
             f"The digits table has {len(labels)} rows instead of {COUNT}: it is not the table "
             "that site/parts.toml should name."
+        )
+    counts = tuple(labels.count(digit) for digit in range(10))
+    if counts != DigitsData.counts:
+        raise BuildFailed(
+            f"The digits table has {counts} pictures of the digits 0 to 9, but recipes are checked "
+            f"against {DigitsData.counts}: it is not the table that site/parts.toml should name, "
+            "or DigitsData.counts in py/backburner/core/recipe.py is wrong."
         )
     description = {
         "source": SOURCE,

@@ -19,10 +19,13 @@ from backburner_site.progress import Progress, Step
 from backburner_site.server import Server
 
 POLL_S = 0.5
+START_POLL_S = 0.1
 READY_WITHIN_S = 120.0
 FINAL = ("completed", "failed", "aborted", "stopped", "interrupted")
 
 STATE = "document.documentElement.dataset.backburner"
+WORKER = "document.documentElement.dataset.worker"
+WORKER_WORDS = "document.querySelector('[data-testid=worker-state]')?.textContent ?? ''"
 DETAIL = "document.getElementById('boot-detail')?.textContent ?? ''"
 # A refusal crosses over as a value: Playwright would make one line of text of the error.
 CALL = """async ([method, args]) => {
@@ -94,6 +97,7 @@ def run(
             page.goto(server.url + page_query(recipe, backend))
             with progress.step("Starting the page") as step:
                 wait_until_ready(page.evaluate, page_errors, deadline, step)
+                wait_for_worker(page.evaluate, page_errors, deadline, step)
             with progress.step("Running the recipe") as step:
                 return drive(Hook(page.evaluate), recipe, deadline, step)
         except Error as error:
@@ -158,7 +162,32 @@ def wait_until_ready(
                 detail="\n".join(page_errors),
             )
         step.advance(str(state or "loading"))
-        time.sleep(0.1)
+        time.sleep(START_POLL_S)
+
+
+def wait_for_worker(
+    evaluate: Evaluate, page_errors: list[str], deadline: float, step: Step
+) -> None:
+    """Returns when the worker can train. Raises RunFailed.
+
+    The hook's `ready` waits for the same, but inside of `evaluate`, which knows no time-out.
+    """
+    while (state := evaluate(WORKER)) != "ready":
+        if state == "failed":
+            time.sleep(START_POLL_S)  # the words are drawn with the next frame
+            words = str(evaluate(WORKER_WORDS) or "").strip()
+            raise RunFailed(
+                f"The page's worker could not start. {words or 'It did not say why.'}",
+                detail="\n".join(page_errors),
+            )
+        if time.monotonic() > deadline:
+            raise RunFailed(
+                "The page's worker did not start within the time that --timeout allows (its state "
+                f"is {state!r}). Most often the machine is busy: allow more seconds.",
+                detail="\n".join(page_errors),
+            )
+        step.advance("Python and TensorFlow.js in the worker")
+        time.sleep(START_POLL_S)
 
 
 def drive(hook: Hook, recipe: dict[str, Any], deadline: float, step: Step) -> dict[str, Any]:

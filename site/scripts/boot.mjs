@@ -29,9 +29,9 @@ function mark(stage) {
 }
 
 /**
- * Starts a worker and gives `{ worker, port, fault }`: `port` carries the whole conversation
- * and holds its messages until somebody listens; `fault` resolves with a text when the
- * worker's script fails, and never otherwise.
+ * Starts a worker and gives `{ worker, port, problem, onproblem }`: `port` carries the whole
+ * conversation and holds its messages until somebody listens; when the worker's script fails,
+ * `problem` is the reason and `onproblem`, if somebody has set it by then, is called with it.
  *
  * The worker is started from a blob: a policy in a <meta> element binds only such workers
  * (one started from an address takes its policy from headers, which static hosts don't send).
@@ -41,14 +41,14 @@ function startKitchen(generation) {
   const address = URL.createObjectURL(source);
   const worker = new Worker(address, { type: "module", name: `kitchen-${generation}` });
   const { port1, port2 } = new MessageChannel();
-  const fault = new Promise((resolve) => {
-    worker.addEventListener("error", (event) => {
-      event.preventDefault();
-      resolve(event.message || "the worker's script could not be loaded");
-    });
+  const kitchen = { worker, port: port1, problem: "", onproblem: undefined };
+  worker.addEventListener("error", (event) => {
+    event.preventDefault();
+    kitchen.problem = event.message || "The worker's script could not be loaded.";
+    kitchen.onproblem?.(kitchen.problem);
   });
   worker.postMessage({ port: port2, generation, backend, debug }, [port2]);
-  return { worker, port: port1, fault };
+  return kitchen;
 }
 
 /** Shows why the page cannot be used. The texts stand in the template. */
@@ -73,5 +73,10 @@ addEventListener(
   true,
 );
 
-globalThis.backburnerBoot = { startKitchen, first: startKitchen(1), stages, mark, fail };
+globalThis.backburnerBoot = { startKitchen, stages, mark, fail };
+try {
+  globalThis.backburnerBoot.first = startKitchen(1);
+} catch (error) {
+  fail(`The worker could not be started: ${error.message}`);
+}
 mark("boot");

@@ -13,12 +13,17 @@ const pyodideFolder = new URL("../pyodide/", import.meta.url).href;
 const parts = fetch(new URL("./parts.json", import.meta.url)).then((reply) => reply.json());
 
 // Pyodide 314 neither settles nor rejects when its wasm file cannot be had (it only warns), so
-// whether the file is there is asked beside the loading.
+// whether the file is there is asked beside the loading. Only a plain "no" counts: a host may
+// not know HEAD, and a browser may have the file while the network is gone.
 async function load(options) {
   const name = "pyodide.asm.wasm";
-  const missing = fetch(new URL(name, pyodideFolder), { method: "HEAD" }).then((reply) => {
-    if (!reply.ok) throw new Error(`${name} answered with status ${reply.status}`);
-    return new Promise(() => {});
+  const missing = new Promise((_, reject) => {
+    fetch(new URL(name, pyodideFolder), { method: "HEAD" }).then(
+      ({ status }) => {
+        if (status === 404 || status === 410) reject(new Error(`${name} is not on the server`));
+      },
+      () => {},
+    );
   });
   return Promise.race([loadPyodide(options), missing]);
 }

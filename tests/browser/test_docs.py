@@ -7,7 +7,7 @@ import re
 import pytest
 
 from backburner_site import checkout
-from tests.browser.conftest import TINY, Visit
+from tests.browser.conftest import LONG, TINY, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -16,12 +16,15 @@ def test_the_listed_test_ids_are_those_of_the_page(visit: Visit) -> None:
     text = (checkout.ROOT / "docs" / "HOOK.md").read_text(encoding="utf-8")
     table = text[text.index("## Test ids") :]
     listed = set(re.findall(r"`([a-zA-Z-]+)`(?=[^|]*\|)", table.split("|---|---|")[1]))
-    visit.train(TINY)
+    running, waiting = visit.start(LONG), visit.start(TINY)
     visit.until(lambda: visit.page.get_by_test_id("example-0").count() == 1, "the pictures")
+    visit.until(lambda: visit.page.get_by_test_id("cancel-0").count() == 1, "the queue")
     found = visit.page.evaluate(
         "() => [...document.querySelectorAll('[data-testid]')].map((each) => each.dataset.testid)"
     )
     assert {re.sub(r"-\d+$", "-N", each) for each in found} == listed
+    for key in (waiting, running):
+        assert visit.hook("stop", key)["status"] == "stopped"
 
 
 def test_the_listed_methods_are_those_of_the_hook(visit: Visit) -> None:

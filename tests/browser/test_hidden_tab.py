@@ -31,7 +31,7 @@ def test_a_hidden_tab_trains_on_and_tells_of_every_step(served: str) -> None:
     assert program is not None
     with RawBrowser(program) as browser:
         tab = browser.open(served + "?seed=7")
-        until(tab, "document.documentElement.dataset.backburner === 'ready'")
+        until(tab, "document.documentElement?.dataset.backburner === 'ready'")
         key = tab.evaluate(f"backburner.start({json.dumps(LONG)}).then(({{ id }}) => id)")
         until(tab, f"backburner.operation('{key}').then(({{ step }}) => step > 3)")
 

@@ -122,6 +122,60 @@ def test_the_record_is_named_after_the_path_of_the_site(visit: Visit) -> None:
     assert record["schema"] == 1
 
 
+def test_a_training_that_waits_is_seen_and_can_be_taken_back(visit: Visit) -> None:
+    page = visit.page
+    running, waiting = visit.start(LONG), visit.start(TINY)
+    visit.until(lambda: shown(page, "waiting") == "1 more waiting.", "the queue to be shown")
+    page.get_by_test_id("cancel-0").click()
+    visit.until(lambda: visit.hook("operation", waiting)["status"] == "stopped", "the way out")
+    visit.until(lambda: shown(page, "waiting") == "", "the queue to be empty")
+    visit.until_step(running, 1)
+    assert visit.hook("stop", running)["status"] == "stopped"
+
+
+def test_a_new_run_does_not_stand_beside_the_results_of_the_old_one(visit: Visit) -> None:
+    page = visit.page
+    visit.train(TINY)
+    page.get_by_test_id("example-1").click()
+    expect(page.get_by_test_id("prediction")).to_be_visible()
+    running = visit.start(LONG)
+    visit.until_step(running, 2)
+    expect(page.get_by_test_id("test-result")).to_be_hidden()
+    expect(page.get_by_test_id("prediction")).to_be_hidden()
+    assert page.locator(".example.right, .example.wrong").count() == 0
+    visit.hook("stop", running)
+
+
+def test_the_keyboard_stays_with_the_buttons(visit: Visit) -> None:
+    page = visit.page
+    running = visit.start(LONG)
+    visit.until_step(running, 2)
+    page.get_by_test_id("pause").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("resume")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("pause")).to_be_focused()
+    page.get_by_test_id("stop").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("train")).to_be_focused()
+    assert visit.hook("operation", running)["status"] == "stopped"
+
+
+def test_two_quick_presses_end_with_the_answer_to_the_second(visit: Visit) -> None:
+    page = visit.page
+    visit.train(TINY)
+    visit.until(lambda: page.get_by_test_id("example-9").count() == 1, "the pictures")
+    page.evaluate(
+        """() => {
+            for (const at of [0, 1, 2, 9]) {
+                document.querySelector(`[data-testid=example-${at}]`).click();
+            }
+        }"""
+    )
+    label = (page.get_by_test_id("example-9").get_attribute("aria-label") or "").split(", a ")[1]
+    expect(page.get_by_test_id("prediction-text")).to_contain_text(f"This is a {label[0]}.")
+
+
 def test_a_wrong_setting_is_shown_where_it_stands(visit: Visit) -> None:
     page = visit.page
     page.get_by_test_id("learning-rate").evaluate("(field) => { field.value = '0'; }")

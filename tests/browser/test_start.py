@@ -98,6 +98,31 @@ def test_ids_differ_from_one_visit_to_the_next(
     assert ids[0] != ids[1]
 
 
+@pytest.mark.parametrize(
+    "part",
+    ["workers/kitchen.js", "tfjs/tf.es2017.min.js", "tfjs/tfjs-backend-wasm-simd.wasm"],
+)
+def test_a_worker_that_cannot_start_leaves_the_page_usable_and_says_so(
+    dist: Path, tmp_path: Path, new_visit: Callable[..., Visit], part: str
+) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(dist, site)
+    (site / part).unlink()
+    with Server(site, base=SUB_PATH) as server:
+        visit = new_visit(server.url)
+        # TensorFlow.js warns by itself before it says no.
+        visit.expected += ["Failed to load resource", "console warning"]
+        visit.open()
+        visit.until(lambda: visit.state("worker") == "failed", "the worker to give up")
+        assert "Not working" in visit.page.get_by_test_id("worker-state").inner_text()
+        found = visit.hook("diagnostics")
+        assert not found["worker_alive"]
+        assert found["workers_started"] == 3
+        assert found["errors"]
+        refused = visit.page.evaluate("() => backburner.ready.catch((refused) => refused)")
+        assert refused["name"] == "WorkerLost"
+
+
 @pytest.mark.parametrize("part", ["pyodide/pyodide.asm.wasm", "pyscript/core.js"])
 def test_a_page_that_cannot_start_says_so(
     dist: Path, tmp_path: Path, new_visit: Callable[..., Visit], part: str

@@ -33,6 +33,7 @@ SAMPLES: list[m.Message] = [
     m.Pause(),
     m.Resume(),
     m.Predict(input=[[0.0, 0.5], [1.0, 0.25]]),
+    m.Predict(example=14),
     m.DescribeWeights(),
     m.Dispose(),
     m.Ping(),
@@ -108,7 +109,7 @@ def test_every_message_type_has_a_sample() -> None:
     assert set(m.ANSWERS) == set(m.TO_WORKER)
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.tag)
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: str(sample.tag))
 def test_a_message_comes_back_as_it_went(sample: m.Message) -> None:
     sent = Envelope(message=sample, generation=3, request="r1", operation="op-1")
     assert decode(encode(sent)) == sent
@@ -155,6 +156,9 @@ def text(**changes: object) -> str:
         (text(body={"step": 3, "stepp": 4}), BadField, "PAUSED.stepp"),
         (text().replace("3", "NaN"), BadField, "PAUSED.step"),
         (text(tag="STOPPED", body=[3]), BadField, "STOPPED"),
+        (text(body={"step": 10**400}), BadField, "PAUSED.step"),
+        (text(generation=10**400), BadField, "generation"),
+        (text(v=10**400), BadField, "v"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(

@@ -16,7 +16,9 @@ INLINE: dict[str, Any] = {
     "source": "inline",
     "inputs": [[[0, 1], [1, 0]], [[1, 1], [0, 0]], [[0.5, 1], [1, 0]]],
     "labels": ["dog", "cat", "dog"],
+    "split": {"train": 1},
 }
+THREE = {"batch_size": 3}
 
 
 def recipe(**parts: Any) -> dict[str, Any]:
@@ -61,7 +63,8 @@ def test_layers_in_the_recipe_are_placed_on_its_data() -> None:
 
 
 def test_inline_data_brings_its_shape_and_its_classes() -> None:
-    read = Recipe.from_wire(recipe(data=INLINE, model={"layers": [{"type": "flatten"}]}))
+    layers = [{"type": "flatten"}]
+    read = Recipe.from_wire(recipe(data=INLINE, model={"layers": layers}, training=THREE))
     assert isinstance(read.data, InlineData)
     assert read.data.input_shape == (2, 2, 1)
     assert read.data.classes == ("cat", "dog")
@@ -74,7 +77,7 @@ def test_inline_data_brings_its_shape_and_its_classes() -> None:
     ("labels", "classes", "expected", "names"),
     [
         ([5, 3, 5], None, (1, 0, 1), ("3", "5")),
-        ([1, 0, 1], ["a", "b", "c"], (1, 0, 1), ("a", "b", "c")),
+        ([2, 0, 1], ["a", "b", "c"], (2, 0, 1), ("a", "b", "c")),
         (["b", "a", "b"], ["b", "a"], (0, 1, 0), ("b", "a")),
         ([10, 9, 10], None, (1, 0, 1), ("9", "10")),
     ],
@@ -83,7 +86,8 @@ def test_labels_are_numbers_or_names(
     labels: Any, classes: Any, expected: tuple[int, ...], names: tuple[str, ...]
 ) -> None:
     data = {**INLINE, "labels": labels, "classes": classes}
-    read = Recipe.from_wire(recipe(data=data, model={"layers": [{"type": "flatten"}]})).data
+    model = {"layers": [{"type": "flatten"}]}
+    read = Recipe.from_wire(recipe(data=data, model=model, training=THREE)).data
     assert isinstance(read, InlineData)
     assert (read.labels, read.classes) == (expected, names)
 
@@ -283,10 +287,78 @@ def test_a_recipe_that_is_read_round_trips(layers: Any, rate: float, epochs: int
         recipe(
             model={"layers": layers},
             data=INLINE if epochs % 2 else {"source": "digits"},
-            training={"learning_rate": rate, "epochs": epochs},
+            training={"learning_rate": rate, "epochs": epochs} | THREE,
         )
     )
 
 
 def test_the_digits_are_described_without_loading_them() -> None:
     assert DigitsData().classes == tuple("0123456789")
+    assert sum(DigitsData().counts) == 1797
+
+
+def labelled(*labels: object, **more: Any) -> dict[str, Any]:
+    """Inline examples with these labels, and a model that takes any of them."""
+    pictures = [[[float(n)]] for n in range(len(labels))]
+    return recipe(
+        data={"source": "inline", "inputs": pictures, "labels": list(labels)} | more,
+        model={"layers": [{"type": "flatten"}]},
+        training={"batch_size": 2},
+    )
+
+
+@pytest.mark.parametrize(
+    ("wire", "key", "words"),
+    [
+        (recipe(training={"batch_size": 5_000}), "training.batch_size", ["5,000", "1,439"]),
+        (recipe(training={"batch_size": 1_440}), "training.batch_size", ["1,439"]),
+        (
+            recipe(data={"split": {"train": 0.001, "test": 0.999}}),
+            "training.batch_size",
+            ["32", "only 10 examples"],
+        ),
+        (labelled(*"ab", split={"train": 1}) | {"training": {}}, "training.batch_size", ["32"]),
+        (labelled(*"aaaaab"), "data.split", ['"b"', "only 1 example,", "validation and test"]),
+        (
+            labelled(*"aaaaabb"),
+            "data.split",
+            ["only 2 examples", "data.split.test to 0 and data.split.train to 0.9."],
+        ),
+        (labelled(*"abb", split={"test": 0.5}), "data.split", ['"a"', "data.split.train to 1."]),
+        (labelled(0, 0, 0, classes=["x", "y"]), "data.classes", ['"y"', "0 examples"]),
+        (labelled(*"aaaa"), "data.classes", ["is 1, ", "at least 2"]),
+    ],
+    ids=[
+        "a batch larger than the data",
+        "a batch one too large",
+        "a small training part",
+        "a batch by default",
+        "one example",
+        "two examples",
+        "two parts",
+        "no example",
+        "one class",
+    ],
+)
+def test_data_that_cannot_work_is_refused_with_key_and_numbers(
+    wire: object, key: str, words: list[str]
+) -> None:
+    error = refusal(wire)
+    assert isinstance(error, DataError)
+    assert error.key == key
+    for each in (key, *words):
+        assert each in error.message
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        recipe(training={"batch_size": 1_439}),
+        recipe(data={"split": {"train": 1}}, training={"batch_size": 1_797}),
+        labelled(*"aaabbb"),
+        labelled(*"ab", split={"train": 1}),
+    ],
+    ids=["digits to the last", "digits undivided", "one each", "all to train"],
+)
+def test_data_that_is_just_enough_is_taken(wire: object) -> None:
+    Recipe.from_wire(wire)

@@ -32,18 +32,38 @@ DONE = operation(
 
 
 def test_a_finished_operation_comes_back_as_it_was() -> None:
-    assert records_from_text(records_to_text([DONE], 5)) == ([DONE], 5)
+    assert records_from_text(records_to_text([DONE])) == ([DONE], 1)
+
+
+def test_what_another_tab_wrote_meanwhile_stays() -> None:
+    theirs = operation("op-2", status=Status.RUNNING, created=999.0)
+    stored = records_to_text([theirs])
+    merged = records_to_text([DONE], stored)
+    assert '"running"' in merged, "another tab's run is not ours to call interrupted"
+    found, sequence = records_from_text(merged)
+    assert [each.id for each in found] == ["op-2", "op-1"]
+    assert sequence == 2
+    again, _ = records_from_text(records_to_text([DONE], merged))
+    assert len(again) == 2
+
+
+def test_examples_in_a_recipe_are_counted_and_not_kept() -> None:
+    data = {"source": "inline", "inputs": [[[0.5]]] * 3, "labels": [0, 1, 0]}
+    (found,), _ = records_from_text(
+        records_to_text([operation(status=Status.FAILED, recipe={"recipe": 1, "data": data})])
+    )
+    assert found.recipe["data"] == {"source": "inline", "examples": 3}
 
 
 def test_what_was_under_way_comes_back_as_interrupted() -> None:
     for status in (Status.QUEUED, Status.RUNNING, Status.PAUSED, Status.STOPPING):
-        (found,), _ = records_from_text(records_to_text([operation(status=status)], 1))
+        (found,), _ = records_from_text(records_to_text([operation(status=status)]))
         assert found.status is Status.INTERRUPTED
 
 
 def test_the_oldest_are_forgotten_first() -> None:
     many = [operation(f"op-{n}", status=Status.FAILED) for n in range(KEPT + 3)]
-    found, _ = records_from_text(records_to_text(many, 1))
+    found, _ = records_from_text(records_to_text(many))
     assert [each.id for each in found] == [each.id for each in many[3:]]
 
 
@@ -52,7 +72,9 @@ def test_a_newer_schema_is_named_and_not_read() -> None:
         records_from_text(json.dumps({"schema": 2, "anything": "else"}))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema": 1}', '{"schema": "1"}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"schema": 1}', '{"schema": "1"}', f'{{"schema": {10**400}}}']
+)
 def test_a_torn_record_is_unreadable(text: str) -> None:
     with pytest.raises(UnreadableRecord):
         records_from_text(text)
@@ -60,7 +82,7 @@ def test_a_torn_record_is_unreadable(text: str) -> None:
 
 @given(data=st.data())
 def test_a_record_with_one_character_changed_is_read_or_refused(data: st.DataObject) -> None:
-    text = records_to_text([DONE], 5)
+    text = records_to_text([DONE])
     at = data.draw(st.integers(0, len(text) - 1))
     changed = text[:at] + data.draw(st.characters(codec="ascii")) + text[at + 1 :]
     try:

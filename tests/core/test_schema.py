@@ -17,12 +17,15 @@ INLINE = {
     "inputs": [[[0, 1], [1, 0]], [[1, 1], [0, 0]]],
     "labels": [0, 1],
     "classes": ["a", "b"],
+    "split": {"train": 1},
 }
+PAIR = {"batch_size": 2}
 SAMPLES: list[dict[str, Any]] = [
     {"recipe": 1},
     {"recipe": 1, "kind": "train", "name": "first", "seed": 7, "training": {"epochs": 3}},
     {"recipe": 1, "model": {"preset": "tiny"}, "data": {"source": "digits", "split": {"test": 0}}},
-    {"recipe": 1, "data": INLINE, "model": {"layers": [{"type": "flatten"}], "output": "auto"}},
+    {"recipe": 1, "data": INLINE, "model": {"layers": [{"type": "flatten"}], "output": "auto"},
+     "training": PAIR},
     {"recipe": 1, "model": {"layers": [
         {"type": "conv2d", "filters": 4, "kernel_size": [3, 2], "activation": None},
         {"type": "max_pooling2d", "pool_size": 2, "strides": None},
@@ -136,7 +139,7 @@ def test_schema_and_dataclasses_have_the_same_keys() -> None:
         assert list(schema["$defs"][name]["properties"]) == ["type", *layer.options()]
     assert schema["properties"]["model"]["properties"]["preset"]["enum"] == list(PRESETS)
     inline = schema["properties"]["data"]["anyOf"][1]["properties"]
-    wire = Recipe.from_wire({"recipe": 1, "data": INLINE, "model": {"layers": [
+    wire = Recipe.from_wire({"recipe": 1, "data": INLINE, "training": PAIR, "model": {"layers": [
         {"type": "flatten"}]}}).data.to_wire()  # fmt: skip
     assert set(inline) == set(wire)
     assert InlineData.source == inline["source"]["const"]

@@ -7,12 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from backburner.core.recipe import DigitsData
 from backburner_site import digits
 from backburner_site.errors import BuildFailed
 
 
 def row(label: int, value: int = 16) -> str:
     return ",".join([f"{value}", *["0"] * 63, str(label)])
+
+
+LABELS = [label for label, count in enumerate(DigitsData.counts) for _ in range(count)]
+
+
+def table_of(folder: Path, labels: list[int]) -> Path:
+    table = folder / "digits.csv.gz"
+    table.write_bytes(gzip.compress("\n".join(map(row, labels)).encode()))
+    return table
 
 
 def test_pixels_and_labels_come_apart() -> None:
@@ -28,14 +38,12 @@ def test_a_row_that_does_not_fit_is_named(bad: str) -> None:
 
 
 def test_the_description_fits_the_pixels(tmp_path: Path) -> None:
-    table = tmp_path / "digits.csv.gz"
-    table.write_bytes(gzip.compress("\n".join([row(7)] * digits.COUNT).encode()))
-    digits.write_digits(table, tmp_path / "data")
+    digits.write_digits(table_of(tmp_path, LABELS), tmp_path / "data")
     pixels = (tmp_path / "data" / "digits.bin").read_bytes()
     described = json.loads((tmp_path / "data" / "digits.json").read_text())
     assert len(pixels) == 1797 * 64
     assert described["sha256"] == hashlib.sha256(pixels).hexdigest()
-    assert described["labels"] == [7] * 1797
+    assert described["labels"] == LABELS
     assert described["count"] == 1797
     assert described["shape"] == [8, 8, 1]
     assert described["maximum"] == 16
@@ -44,7 +52,15 @@ def test_the_description_fits_the_pixels(tmp_path: Path) -> None:
 
 
 def test_a_shorter_table_is_refused(tmp_path: Path) -> None:
-    table = tmp_path / "digits.csv.gz"
-    table.write_bytes(gzip.compress(row(7).encode()))
     with pytest.raises(BuildFailed, match="1 rows instead of 1797"):
-        digits.write_digits(table, tmp_path)
+        digits.write_digits(table_of(tmp_path, [7]), tmp_path)
+
+
+def test_a_site_is_never_built_with_other_counts_than_recipes_are_checked_against(
+    tmp_path: Path,
+) -> None:
+    # The real table is checked by every build, so that the two cannot part unnoticed.
+    other = [*LABELS[:-1], 0]
+    with pytest.raises(BuildFailed, match=r"DigitsData\.counts"):
+        digits.write_digits(table_of(tmp_path, other), tmp_path)
+    assert not (tmp_path / "digits.json").exists()

@@ -36,6 +36,7 @@ class FakePage:
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(headless, "POLL_S", 0)
+    monkeypatch.setattr(headless, "START_POLL_S", 0)
 
 
 def drive(page: FakePage, timeout_s: float = 60) -> dict[str, Any]:
@@ -51,8 +52,22 @@ def write(folder: Path, content: str) -> str:
 
 @pytest.mark.parametrize(
     "content",
-    ["{", "[]", "{}", '{"recipe": 2}', '{"recipe": 1, "training": {"epochs": -1}}'],
-    ids=["no json", "no object", "no version", "a later version", "a bad value"],
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"recipe": 2}',
+        '{"recipe": 1, "training": {"epochs": -1}}',
+        '{"recipe": 1, "training": {"batch_size": 5000}}',
+    ],
+    ids=[
+        "no json",
+        "no object",
+        "no version",
+        "a later version",
+        "a bad value",
+        "a batch larger than the data",
+    ],
 )
 def test_a_bad_recipe_ends_with_2_before_anything_is_started(
     tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
@@ -126,4 +141,42 @@ def test_a_page_that_cannot_start_says_why() -> None:
 def test_a_page_that_never_gets_ready_shows_what_it_said() -> None:
     with pytest.raises(RunFailed) as failure:
         headless.wait_until_ready(lambda _: "booting", ["404"], time.monotonic(), Step("start"))
+    assert failure.value.detail == "404"
+
+
+class StartingPage:
+    """Its worker goes through `states`, and stays in the last of them."""
+
+    def __init__(self, *states: str | None, words: str = "") -> None:
+        self.states = list(states)
+        self.words = words
+
+    def evaluate(self, script: str) -> str | None:
+        if script == headless.WORKER_WORDS:
+            return self.words
+        assert script == headless.WORKER
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+
+def wait_for_worker(page: StartingPage, timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
+    headless.wait_for_worker(page.evaluate, ["404"], deadline, Step("start"))
+
+
+def test_a_worker_that_takes_a_while_is_waited_for() -> None:
+    page = StartingPage(None, "starting", "starting", "ready")
+    wait_for_worker(page)
+    assert page.states == ["ready"]
+
+
+def test_a_worker_that_cannot_start_ends_the_run_with_its_words() -> None:
+    page = StartingPage("starting", "failed", words='Not working: no backend "abacus" here')
+    with pytest.raises(RunFailed, match='no backend "abacus" here') as failure:
+        wait_for_worker(page)
+    assert failure.value.detail == "404"
+
+
+def test_a_worker_that_never_starts_is_not_waited_for_beyond_the_timeout() -> None:
+    with pytest.raises(RunFailed, match="--timeout") as failure:
+        wait_for_worker(StartingPage("starting"), timeout_s=0)
     assert failure.value.detail == "404"

@@ -53,6 +53,7 @@ class FakeTraining:
         self.step = 0
         self.split = Split(train=tuple(range(8)), validation=(8, 9), test=(10, 11))
         self.disposed = 0
+        self.asked: object = None
         self._kitchen = kitchen
 
     @property
@@ -86,6 +87,7 @@ class FakeTraining:
     async def predict(self, inputs: object) -> dict[str, Any]:
         if not isinstance(inputs, list):
             raise DataError("The example to predict has the wrong shape.")
+        self.asked = inputs
         return {"label": "yes", "confidence": 0.75, "probabilities": [0.25, 0.75]}
 
     async def weights(self) -> dict[str, Any]:

@@ -7,12 +7,13 @@ Node makes. What scripts/boot.mjs prepared is taken over from `globalThis.backbu
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from typing import Any
 
 import js
-from pyodide.ffi import JsException, create_once_callable, create_proxy, to_js
+from pyodide.ffi import JsException, create_proxy, to_js
 
 from backburner.core.errors import StorageError
 from backburner.core.options import LARGEST_SAFE_INTEGER
@@ -149,34 +150,42 @@ class WorkerHandle:
         self,
         started: Any,
         on_message: Callable[[object, tuple[Any, ...]], None],
-        on_fault: Callable[[str], None],
+        on_problem: Callable[[str], None],
     ) -> None:
         self._started = started
+        self._is_over = False
         self._listener = create_proxy(lambda event: on_message(*_content(event.data)))
+        self._on_problem = create_proxy(on_problem)
         # Setting onmessage starts the port: what came before is delivered now.
         started.port.onmessage = self._listener
-        started.fault.then(create_once_callable(on_fault))
+        started.onproblem = self._on_problem
+        if started.problem:
+            asyncio.get_running_loop().call_soon(on_problem, str(started.problem))
 
     def post(self, text: str) -> None:
         self._started.port.postMessage(to_js({"text": text, "buffers": []}))
 
     def terminate(self) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
         self._started.worker.terminate()
-        if self._started.port.onmessage is not None:
-            self._started.port.onmessage = None
-            self._started.port.close()
-            self._listener.destroy()
+        self._started.port.onmessage = None
+        self._started.onproblem = None
+        self._started.port.close()
+        self._listener.destroy()
+        self._on_problem.destroy()
 
 
 def launch_worker(
     generation: int,
     on_message: Callable[[object, tuple[Any, ...]], None],
-    on_fault: Callable[[str], None],
+    on_problem: Callable[[str], None],
 ) -> WorkerHandle:
     """Starts a worker; the first one was started by scripts/boot.mjs before Python was there."""
     boot = js.backburnerBoot
     started = boot.first if generation == 1 else boot.startKitchen(generation)
-    return WorkerHandle(started, on_message, on_fault)
+    return WorkerHandle(started, on_message, on_problem)
 
 
 def _content(data: Any) -> tuple[object, tuple[bytes, ...]]:

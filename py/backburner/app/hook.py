@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import js
@@ -21,6 +22,7 @@ from backburner.app.kitchens import Kitchens
 from backburner.app.operations import Operations
 from backburner.app.store import Store
 from backburner.core.errors import BackburnerError, InterfaceError, ProcessError, StorageError
+from backburner.core.lifecycle import WorkerStatus
 from backburner.core.state import Operation, State
 
 HOOK_VERSION = 1
@@ -71,13 +73,20 @@ class Hook:
         # Whoever waits hears that the worker failed; nobody has to wait.
         hook.ready.catch(create_once_callable(lambda _refusal: None))
         js.window.backburner = js.Object.freeze(hook)
+        # What earlier visits left is no news.
+        self._seen = dict(self._store.state.operations)
         self._store.subscribe(self._announce)
+        self._kitchens.on_problem = self._note_problem
 
     def announce_ready(self) -> None:
         """Tells tools that page and hook can be used."""
         _dispatch("ready", {"version": __version__, "hook": HOOK_VERSION})
 
-    def note_error(self, error: dict[str, str]) -> None:
+    def _note_problem(self, problem: str) -> None:
+        """Something is wrong with the worker, outside any operation."""
+        self._note_error({"name": "WorkerError", "message": problem})
+
+    def _note_error(self, error: dict[str, str]) -> None:
         """Keeps an error for `diagnostics`, and tells tools by an event."""
         self._errors = [*self._errors[-49:], error]
         _dispatch("error", error)
@@ -157,10 +166,10 @@ class Hook:
 
     async def _diagnostics(self) -> object:
         worker = self._store.state.worker
-        try:
-            pong = await self._kitchens.ping()
-        except ProcessError:
-            pong = None
+        pong = None
+        if worker.status in (WorkerStatus.READY, WorkerStatus.BUSY):
+            with suppress(ProcessError):
+                pong = await self._kitchens.ping()
         try:
             storage: dict[str, object] = {"local_storage_bytes": self._storage.size()}
         except StorageError as error:
@@ -199,21 +208,14 @@ class Hook:
 
     def _announce(self, state: State) -> None:
         for key, operation in state.operations.items():
-            if self._seen.get(key) is not operation:
-                self._seen[key] = operation
-                _dispatch("operation", operation.snapshot())
-                if operation.error is not None and operation.finished is not None:
-                    self._note_once(operation)
-
-    def _note_once(self, operation: Operation) -> None:
-        assert operation.error is not None
-        error = {
-            "operation": operation.id,
-            "name": operation.error.name,
-            "message": operation.error.message,
-        }
-        if error not in self._errors:
-            self.note_error(error)
+            before = self._seen.get(key)
+            if before is operation:
+                continue
+            self._seen[key] = operation
+            _dispatch("operation", operation.snapshot())
+            fault = operation.error
+            if fault is not None and (before is None or before.error is None):
+                self._note_error({"operation": key, "name": fault.name, "message": fault.message})
 
     # --- promises ----------------------------------------------------------------------
 

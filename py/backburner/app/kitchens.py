@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from backburner.app.store import Store
-from backburner.core.errors import BackburnerError, ProtocolError, RequestTimeout, WorkerLost
+from backburner.core.errors import ProtocolError, RequestTimeout, WorkerLost
 from backburner.core.lifecycle import WorkerStatus
 from backburner.core.messages import (
     ANSWERS,
@@ -54,7 +54,7 @@ class Handle(Protocol):
 
 
 Launch = Callable[[int, Callable[[object, tuple[Any, ...]], None], Callable[[str], None]], Handle]
-"""`launch(generation, on_message, on_fault)` starts a worker."""
+"""`launch(generation, on_message, on_problem)` starts a worker."""
 
 
 @dataclass(slots=True)
@@ -82,6 +82,7 @@ class Kitchens:
         self._watch: asyncio.Task[None] | None = None
         self._patience: asyncio.TimerHandle | None = None
         self.on_report: Callable[[Envelope], None] = lambda envelope: None
+        self.on_problem: Callable[[str], None] = lambda problem: None
         self.on_log: Callable[[str, str], None] = lambda level, text: None
 
     @property
@@ -185,6 +186,9 @@ class Kitchens:
         except ProtocolError as error:
             self.on_log("error", f"dropped a message that does not fit: {error}")
             return
+        if envelope.generation != generation:
+            self.on_log("error", f"dropped a message that names worker {envelope.generation}")
+            return
         self._heard.set()
         match envelope.message:
             case WorkerReady() as facts:
@@ -192,7 +196,7 @@ class Kitchens:
             case WorkerFaulted(message=problem, starting=True):
                 self._lose(generation, problem)
             case WorkerFaulted(message=problem):
-                self.on_log("error", problem)
+                self.on_problem(problem)
             case Log(level=level, text=said):
                 self.on_log(level, said)
             case _:
@@ -216,17 +220,7 @@ class Kitchens:
                 continue
             own = request == envelope.request
             if own and isinstance(message, Refused):
-                fault = message.error
-                pending.future.set_exception(
-                    BackburnerError.from_dict(
-                        {
-                            "name": fault.name,
-                            "message": fault.message,
-                            "key": fault.key,
-                            "detail": fault.detail,
-                        }
-                    )
-                )
+                pending.future.set_exception(message.error.as_error())
             elif (own and isinstance(message, ANSWERS[type(pending.order)])) or (
                 # However a training ends, whoever started it hears.
                 envelope.operation is not None
@@ -247,6 +241,7 @@ class Kitchens:
             WorkerMoved(status=WorkerStatus.LOST, generation=generation, problem=problem)
         )
         self._fail_pending(problem)
+        self.on_problem(problem)
         ready = self._ready
         if self._restarts < MOST_RESTARTS:
             self._restarts += 1

@@ -8,7 +8,8 @@ in the order in which they were asked for. Views come and go; nothing here notic
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any
 
 from backburner.app.kitchens import Kitchens
@@ -80,6 +81,7 @@ class Operations:
         self._now_s = now_s
         self._new_id = new_id
         self._cook: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         kitchens.on_report = self._hear
 
     # --- commands ----------------------------------------------------------------------
@@ -110,10 +112,9 @@ class Operations:
         if operation.status is Status.QUEUED:
             self._store.dispatch(Moved(id=key, event=Event.STOPPED, at=self._now_s()))
             return self.get(key)
-        trains = operation.status in (Status.RUNNING, Status.PAUSING, Status.PAUSED)
         if operation.status is not Status.STOPPING:
             self._store.dispatch(Moved(id=key, event=Event.ASK_STOP, at=self._now_s()))
-        if trains:
+        if operation.lives:
             await self._kitchens.ask(StopTraining(), operation=key, timeout_s=ANSWER_TIMEOUT_S)
         return await self._until(key, lambda each: each.status in ENDED)
 
@@ -136,6 +137,15 @@ class Operations:
             raise LifecycleError.between(operation.status, Status.RUNNING)
         await self._kitchens.ask(Resume(), operation=key, timeout_s=ANSWER_TIMEOUT_S)
         return self.get(key)
+
+    async def predict_example(self, key: str, index: int) -> PredictionResult:
+        """Asks the model as it is now about the example of its data with this index."""
+        self._living(key)
+        answer = await self._kitchens.ask(
+            Predict(example=index), operation=key, timeout_s=ANSWER_TIMEOUT_S
+        )
+        assert isinstance(answer.message, PredictionResult)
+        return answer.message
 
     async def predict(self, key: str, example: object) -> PredictionResult:
         """Asks the model as it is now about one example, in the scale of its data (0 to 1).
@@ -200,22 +210,43 @@ class Operations:
     async def _run(self, key: str, recipe: Mapping[str, Any]) -> None:
         self._store.dispatch(Moved(id=key, event=Event.BEGIN, at=self._now_s()))
         try:
-            await self._kitchens.ensure()
+            if not await self._ensured_before_a_stop(key):
+                return
             self._worker_is(WorkerStatus.BUSY)
             await self._make_room()
             await self._kitchens.ask(
                 InitTraining(recipe=dict(recipe)), operation=key, timeout_s=ANSWER_TIMEOUT_S
             )
-            if self.get(key).status is Status.STOPPING:
-                self._store.dispatch(Moved(id=key, event=Event.STOPPED, at=self._now_s()))
-            else:
+            if not self._stopped_meanwhile(key):
                 await self._kitchens.ask(StartTraining(), operation=key, timeout_s=None)
         except WorkerLost as error:
-            self._end(key, Event.INTERRUPT, _fault(error))
-        except BackburnerError as error:
-            self._end(key, Event.FAIL, _fault(error))
+            self._end(key, Event.INTERRUPT, Fault.from_error(error))
+        except Exception as error:
+            # Foreseen or not: it ends this operation, and those after it go on.
+            self._end(key, Event.FAIL, Fault.from_error(error))
         finally:
             self._worker_is(WorkerStatus.READY)
+
+    async def _ensured_before_a_stop(self, key: str) -> bool:
+        """Waits for a live worker; False when a stop came first, which may be at any time."""
+        worker = asyncio.ensure_future(self._kitchens.ensure())
+        stop = asyncio.ensure_future(self._until(key, lambda each: each.status is Status.STOPPING))
+        try:
+            await asyncio.wait({worker, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if self._stopped_meanwhile(key):
+                return False
+            await worker
+            return True
+        finally:
+            worker.cancel()
+            stop.cancel()
+
+    def _stopped_meanwhile(self, key: str) -> bool:
+        """Ends an operation that was asked to stop before it began to train."""
+        status = self.get(key).status
+        if status is Status.STOPPING:
+            self._store.dispatch(Moved(id=key, event=Event.STOPPED, at=self._now_s()))
+        return status is Status.STOPPING or status in ENDED
 
     def _end(self, key: str, event: Event, fault: Fault) -> None:
         if self.get(key).status not in ENDED:
@@ -238,7 +269,12 @@ class Operations:
     def _hear(self, envelope: Envelope) -> None:
         key = envelope.operation
         operation = self._store.state.operations.get(key or "")
-        if key is None or operation is None or operation.status in ENDED:
+        if key is None or operation is None:
+            return
+        if operation.status in ENDED:
+            if isinstance(envelope.message, ModelReady):
+                # Too late: the operation has ended meanwhile, and nobody would free it.
+                self._later(self._kitchens.ask(Dispose(), operation=key, timeout_s=None))
             return
         now = self._now_s()
         match envelope.message:
@@ -266,6 +302,17 @@ class Operations:
 
     # --- small things ------------------------------------------------------------------
 
+    def _later(self, work: Coroutine[Any, Any, object]) -> None:
+        """Lets a request go on by itself; what it is refused with concerns nobody."""
+
+        async def quietly() -> None:
+            with suppress(BackburnerError):
+                await work
+
+        task = asyncio.ensure_future(quietly())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def _living(self, key: str) -> Operation:
         operation = self.get(key)
         if not operation.lives:
@@ -291,7 +338,3 @@ class Operations:
             return await future
         finally:
             forget()
-
-
-def _fault(error: BackburnerError) -> Fault:
-    return Fault(name=error.name, message=error.message, key=error.key, detail=error.detail)

@@ -12,12 +12,7 @@ from typing import Protocol
 
 from backburner.app.store import Store
 from backburner.core.errors import StorageError
-from backburner.core.records import (
-    NewerRecord,
-    UnreadableRecord,
-    records_from_text,
-    records_to_text,
-)
+from backburner.core.records import UnreadableRecord, records_from_text, records_to_text
 from backburner.core.state import Recovered, State
 
 WRITE_EVERY_S = 1.0
@@ -34,43 +29,49 @@ class Storage(Protocol):
 
 
 class Records:
-    """`problem` is what the page should say about the records, or None."""
+    """Reads at `open`, then follows the store."""
 
     def __init__(self, store: Store, storage: Storage, *, now_s: Callable[[], float]) -> None:
         self._store = store
         self._storage = storage
         self._now_s = now_s
-        self._sequence = 0
+        self._recovered: frozenset[str] = frozenset()
         self._written_s = float("-inf")
         self._statuses: dict[str, str] = {}
         self._may_write = False
-        self.problem: str | None = None
+        self._read_problem: str | None = None
+        self._write_problem: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """What the page should say about the records, or None."""
+        return self._read_problem or self._write_problem
 
     def open(self) -> None:
         """Reads what earlier visits left, and keeps it up to date from now on."""
         try:
             text = self._storage.read("records")
             if text is not None:
-                operations, self._sequence = records_from_text(text)
+                operations, _ = records_from_text(text)
+                self._recovered = frozenset(each.id for each in operations)
                 self._store.dispatch(Recovered(operations=tuple(operations)))
             self._may_write = True
         except UnreadableRecord as error:
-            self.problem = error.message
+            self._read_problem = error.message
             self._put_aside(text or "")
-        except NewerRecord as error:
-            self.problem = error.message
         except StorageError as error:
-            self.problem = error.message
+            self._read_problem = error.message
         self._statuses = _statuses(self._store.state)
         self._store.subscribe(self._keep)
 
     def _put_aside(self, text: str) -> None:
+        # What cannot be saved elsewhere is not overwritten either.
         try:
             self._storage.write("records-unreadable", text)
+            self._storage.write("records", records_to_text([]))
             self._may_write = True
         except StorageError as error:
-            # What cannot be saved elsewhere is not overwritten either.
-            self.problem = error.message
+            self._write_problem = error.message
 
     def _keep(self, state: State) -> None:
         statuses = _statuses(state)
@@ -81,13 +82,14 @@ class Records:
             return
         self._statuses = statuses
         self._written_s = self._now_s()
-        self._sequence += 1
+        own = [each for key, each in state.operations.items() if key not in self._recovered]
         try:
-            operations = list(state.operations.values())
-            self._storage.write("records", records_to_text(operations, self._sequence))
-            self.problem = None
+            # Read again: another tab of this site may have written since.
+            text = records_to_text(own, self._storage.read("records"))
+            self._storage.write("records", text)
+            self._write_problem = None
         except StorageError as error:
-            self.problem = error.message
+            self._write_problem = error.message
 
 
 def _statuses(state: State) -> dict[str, str]:

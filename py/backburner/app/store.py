@@ -49,5 +49,12 @@ class Store:
 
     def _tell(self) -> None:
         self._is_told = True
+        faults: list[Exception] = []
         for listener in list(self._listeners):
-            listener(self.state)
+            try:
+                listener(self.state)
+            except Exception as fault:
+                # One that fails must not keep the news from the others.
+                faults.append(fault)
+        if faults:
+            raise ExceptionGroup("Listeners of the store failed.", faults)

@@ -4,14 +4,17 @@ What goes to the worker is an order (`StartTraining`), what comes back is a repo
 tense, or a thing (`TrainingProgressed`, `PredictionResult`). The tags are those of SPEC A2;
 core/wire.py turns messages into text and back.
 
-To add a message: define it here, add it to `TO_WORKER` or `TO_PAGE`, give it a line in
-tests/core/test_messages.py, and handle it in worker/loop.py or app/kitchens.py.
+To add a message: define it here, add it to `Order` or `Report` (an order to `ANSWERS` too), give
+it a sample in tests/core/test_messages.py, and handle it in worker/loop.py or app/operations.py.
 """
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
+
+from backburner.core.errors import BackburnerError
 
 # --- parts of messages -----------------------------------------------------------------
 
@@ -24,6 +27,24 @@ class Fault:
     message: str
     key: str | None = None
     detail: str | None = None
+
+    @classmethod
+    def from_error(cls, error: Exception) -> Self:
+        """An error as it travels. What nobody foresaw keeps its traceback as detail."""
+        if isinstance(error, BackburnerError):
+            return cls(name=error.name, message=error.message, key=error.key, detail=error.detail)
+        return cls(
+            name=type(error).__name__,
+            message="Something failed that Backburner did not foresee. Nothing that was saved is "
+            "lost; start again, and please report it with the details.",
+            detail="".join(traceback.format_exception(error)),
+        )
+
+    def as_error(self) -> BackburnerError:
+        """The error that it was made from, as the same class where that is one of ours."""
+        return BackburnerError.from_dict(
+            {"name": self.name, "message": self.message, "key": self.key, "detail": self.detail}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,12 +147,13 @@ class Resume:
 class Predict:
     """Ask the model, as it is at this moment, about one example.
 
-    `input` is the example as nested lists `[height][width]` or `[height][width][channels]`.
-    Answered by PredictionResult.
+    Either `example`, its index in the data, or `input`: nested lists `[height][width]` or
+    `[height][width][channels]`. Answered by PredictionResult.
     """
 
     tag: ClassVar[str] = "PREDICT"
-    input: object
+    input: object = None
+    example: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 Owns the JSON of recipe 1 (see docs): its defaults, its limits, and the words of every
 refusal. It must not know where a recipe came from or what happens to it. `Recipe.from_wire`
 either returns a recipe that can work or raises a ConfigurationError that names the key;
-this includes the model's shapes, since data and model stand in the same recipe.
+this includes the model's shapes and the sizes of the parts, since data, model and batch size
+stand in the same recipe.
 
 What is left out has its default here, and only here: `kind` "train", `seed` 0, `data` the
 digits split 80/10/10, `model` the preset "small" with `output` "auto", and `training` 5 epochs
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal, cast
@@ -39,6 +41,7 @@ from backburner.core.options import (
     sizes,
 )
 from backburner.core.presets import DEFAULT_PRESET, preset_layers
+from backburner.core.split import SplitRecipe, check_batch_size, divide
 
 VERSION = 1
 KINDS = ("train",)
@@ -69,52 +72,17 @@ Optimizer = Literal["adam", "sgd"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SplitRecipe:
-    """Which share of each class goes to which part; together 1."""
-
-    train: float = 0.8
-    validation: float = 0.1
-    test: float = 0.1
-
-    @classmethod
-    def from_wire(cls, wire: object, key: str = "data.split") -> SplitRecipe:
-        given = read_object(wire, key, ("train", "validation", "test"))
-        if not given:
-            return cls()
-        shares: dict[str, float] = {}
-        for part, value in given.items():
-            number = as_number(value)
-            above = ", and above 0: something must be learned from" if part == "train" else ""
-            if number is None or not 0 <= number <= 1 or (part == "train" and number == 0):
-                raise refusal(
-                    value,
-                    f"{key}.{part}",
-                    "it must be a share between 0 and 1" + above,
-                    "For example 0.8 to train, 0.1 for validation and 0.1 to test.",
-                )
-            shares[part] = number
-        others = shares.setdefault("validation", 0.0) + shares.setdefault("test", 0.0)
-        total = shares.setdefault("train", 1 - others) + others
-        if abs(total - 1) > 1e-6 or shares["train"] <= 0:
-            raise RecipeError(
-                f"{key}: train, validation and test are {shares['train']:g}, "
-                f"{shares['validation']:g} and {shares['test']:g}, {total:g} in all, but in all "
-                f"they must be 1, with something left to train on. For example 0.8, 0.1 and 0.1.",
-                key=key,
-            )
-        return cls(**shares)
-
-    def to_wire(self) -> dict[str, object]:
-        return {"train": self.train, "validation": self.validation, "test": self.test}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DigitsData:
-    """The shipped handwritten digits: 1,797 pictures of 8x8 (UCI, Alpaydin & Kaynak 1998)."""
+    """The shipped handwritten digits: 1,797 pictures of 8x8 (UCI, Alpaydin & Kaynak 1998).
+
+    `counts` says how many pictures each class has, so that a recipe can be checked before
+    they are loaded; the build refuses to ship others.
+    """
 
     source: ClassVar[str] = "digits"
     input_shape: ClassVar[tuple[int, int, int]] = (8, 8, 1)
     classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
+    counts: ClassVar[tuple[int, ...]] = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
     split: SplitRecipe = field(default_factory=SplitRecipe)
 
     @classmethod
@@ -155,6 +123,12 @@ class InlineData:
                 key=f"{key}.labels",
             )
         return cls(inputs=inputs, input_shape=shape, labels=labels, classes=classes, split=split)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many examples each class has."""
+        found = Counter(self.labels)
+        return tuple(found[label] for label in range(len(self.classes)))
 
     def to_wire(self) -> dict[str, object]:
         height, width, channels = self.input_shape
@@ -274,8 +248,8 @@ def _read_classes(value: object, default: list[str], key: str) -> tuple[str, ...
         )
     if not 2 <= len(names) <= MOST_CLASSES:
         raise DataError(
-            f"{key}: there are {len(names):,} classes, but a model tells at least 2 and at most "
-            f"{MOST_CLASSES:,} apart. Label some of the examples differently.",
+            f"{key}: the number of classes is {len(names):,}, but a model tells at least 2 and at "
+            f"most {MOST_CLASSES:,} apart. Label some of the examples differently.",
             key=key,
         )
     return tuple(names)
@@ -376,6 +350,7 @@ class Recipe:
             training=TrainingRecipe.from_wire(given.get("training", {})),
         )
         recipe.spec()
+        recipe.check_examples()
         return recipe
 
     @classmethod
@@ -399,6 +374,14 @@ class Recipe:
             classes=len(self.data.classes),
             output=self.model.output,
         )
+
+    def check_examples(self) -> None:
+        """Raises DataError when the parts cannot have what they need, or a batch cannot be filled.
+
+        Its key is `data.classes`, `data.split` or `training.batch_size`.
+        """
+        parts = divide(self.data.counts, self.data.classes, self.data.split)
+        check_batch_size(self.training.batch_size, sum(counts["train"] for counts in parts))
 
     def to_wire(self) -> dict[str, object]:
         """The complete recipe, every default spelled out. `from_wire` gives it back."""

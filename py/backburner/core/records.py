@@ -18,7 +18,7 @@ from backburner.core.curves import epoch_as_dict
 from backburner.core.errors import BadField, StorageError
 from backburner.core.lifecycle import ENDED, Event, Status, advance
 from backburner.core.messages import EpochEnd, Fault, Score, TrainingProgressed
-from backburner.core.state import Operation
+from backburner.core.state import Operation, brief_recipe
 from backburner.core.wire import read
 
 T = TypeVar("T")
@@ -36,10 +36,25 @@ class UnreadableRecord(StorageError):  # noqa: N818
     """The stored record is torn or is not one of ours."""
 
 
-def records_to_text(operations: list[Operation], sequence: int) -> str:
-    """The text to store. The last `KEPT` operations, without what only a live page can use."""
-    kept = [_operation_to_json(each) for each in operations[-KEPT:]]
-    return json.dumps({"schema": SCHEMA, "sequence": sequence, "operations": kept})
+def records_to_text(own: list[Operation], stored: str | None = None) -> str:
+    """The text to store: this page's `own` operations merged into what is `stored` by now.
+
+    Another tab may have written since: what it ran stays as it wrote it. The last `KEPT` are
+    kept, without what only a live page can use. Raises like `records_from_text`.
+    """
+    records: dict[str, dict[str, object]] = {}
+    sequence = 0
+    if stored is not None:
+        _, sequence = records_from_text(stored)
+        records = {str(each["id"]): each for each in json.loads(stored)["operations"]}
+    records |= {each.id: _operation_to_json(each) for each in own}
+    in_order = sorted(records.values(), key=_created)
+    wire = {"schema": SCHEMA, "sequence": sequence + 1, "operations": in_order[-KEPT:]}
+    return json.dumps(wire)
+
+
+def _created(record: dict[str, object]) -> float:
+    return read(float, record["created"], "created")
 
 
 def records_from_text(text: str) -> tuple[list[Operation], int]:
@@ -81,7 +96,7 @@ def _operation_to_json(operation: Operation) -> dict[str, object]:
         "id": operation.id,
         "kind": operation.kind,
         "name": operation.name,
-        "recipe": dict(operation.recipe),
+        "recipe": brief_recipe(operation.recipe),
         "status": operation.status.value,
         "created": operation.created,
         "started": operation.started,

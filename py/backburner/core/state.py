@@ -86,7 +86,7 @@ class Operation:
             "started": self.started,
             "parameters": self.model.parameters if self.model else None,
             "error": _fault(self.error),
-            "recipe": dict(self.recipe),
+            "recipe": brief_recipe(self.recipe),
             "timing": {
                 "created": self.created,
                 "started": self.started,
@@ -95,6 +95,19 @@ class Operation:
                 "ms_per_step": at.ms_per_step if at else None,
             },
         }
+
+
+def brief_recipe(recipe: Mapping[str, object]) -> dict[str, object]:
+    """A recipe for snapshots and records: examples that stand in it are only counted.
+
+    They can be megabytes, and a snapshot is made for every report.
+    """
+    brief = dict(recipe)
+    data = recipe.get("data")
+    if isinstance(data, Mapping) and isinstance(inputs := data.get("inputs"), list | tuple):
+        kept = {key: value for key, value in data.items() if key not in ("inputs", "labels")}
+        brief["data"] = {**kept, "examples": len(inputs)}
+    return brief
 
 
 def _score(score: Score | None) -> dict[str, float] | None:
@@ -133,6 +146,10 @@ class State:
         """The first operation that waits."""
         waiting = (each for each in self.operations.values() if each.status is Status.QUEUED)
         return next(waiting, None)
+
+    def queued_count(self) -> int:
+        """How many operations wait."""
+        return sum(each.status is Status.QUEUED for each in self.operations.values())
 
 
 # --- changes ---------------------------------------------------------------------------

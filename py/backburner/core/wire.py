@@ -21,7 +21,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from backburner.core.errors import BadField, LocalProtocolError, NotJson, UnknownTag
 from backburner.core.messages import BY_TAG, Message
-from backburner.core.options import closest, show
+from backburner.core.options import LARGEST_SAFE_INTEGER, closest, show
 
 PROTOCOL_VERSION = 1
 
@@ -183,7 +183,12 @@ def _read(kind: Any, value: object, where: str) -> Any:
 
 
 def _read_number(kind: Any, value: object, where: str) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _misfit("a number", value, where)
+    # JavaScript's exact integers end here, and an int of 400 digits is no float at all.
+    if isinstance(value, int) and abs(value) > LARGEST_SAFE_INTEGER:
+        raise _misfit("a number below 2^53", value, where)
+    if not math.isfinite(value):
         raise _misfit("a finite number", value, where)
     if kind is float:
         return float(value)

@@ -85,6 +85,11 @@ def _reason(operation: Operation) -> str:
     return operation.error.message if operation.error else "The page was closed meanwhile."
 
 
+def waiting_line(count: int) -> str:
+    """How many operations wait behind the one that is shown."""
+    return f"{count} more waiting." if count else ""
+
+
 def worker_line(worker: Worker) -> str:
     """How the worker is, in a few words."""
     match worker.status:

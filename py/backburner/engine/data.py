@@ -17,11 +17,10 @@ from typing import Literal, cast
 
 from backburner.core.errors import DataError
 from backburner.core.options import sizes
-from backburner.core.recipe import InlineData, SplitRecipe
+from backburner.core.recipe import InlineData
+from backburner.core.split import PARTS, SplitRecipe, divide
+from backburner.core.split import Part as Part  # the word for what Split.part takes
 from backburner.engine.randomness import key
-
-Part = Literal["train", "validation", "test"]
-PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,56 +150,19 @@ class Split:
 def split_dataset(
     labels: Sequence[int], classes: Sequence[str], fractions: SplitRecipe, seed: int
 ) -> Split:
-    """Divides class by class, so that every part has every class in the same share.
+    """Draws the examples of each part, class by class, as many as core/split.py counts.
 
-    A part with a fraction above 0 gets at least one example of each class. Raises DataError
-    for a class that has too few examples for that, and for fewer than two classes.
+    Raises DataError for a class that has too few examples, and for fewer than two classes.
     """
-    if len(classes) < 2:
-        raise DataError(
-            f"There is only {len(classes)} class, and a model tells at least 2 apart. "
-            f"Label some of the examples differently.",
-            key="data.classes",
-        )
     members: list[list[int]] = [[] for _ in classes]
     for index, label in enumerate(labels):
         members[label].append(index)
+    parts = divide([len(indexes) for indexes in members], classes, fractions)
     chosen: dict[Part, list[int]] = {part: [] for part in PARTS}
-    for label, indexes in enumerate(members):
-        counts = _counts(len(indexes), fractions, classes[label])
+    for label, (indexes, counts) in enumerate(zip(members, parts, strict=True)):
         order = key(seed, f"split/{label}").permutation(len(indexes))
         start = 0
         for part in PARTS:
             chosen[part].extend(indexes[i] for i in order[start : start + counts[part]])
             start += counts[part]
     return Split(**{part: tuple(sorted(indexes)) for part, indexes in chosen.items()})
-
-
-def _counts(count: int, fractions: SplitRecipe, name: str) -> dict[Part, int]:
-    """How many of a class's `count` examples each part gets; train gets what remains."""
-    wanted: dict[Part, float] = {part: getattr(fractions, part) for part in PARTS}
-    needed = [part for part in PARTS if wanted[part] > 0]
-    if count < len(needed):
-        raise DataError(
-            f'The class "{name}" has only {count} examples, so the {needed[count]} part '
-            f"would have none of it. Add examples of it, or set data.split.{needed[-1]} to 0.",
-            key="data.split",
-        )
-    counts: dict[Part, int] = {}
-    for part in ("validation", "test"):
-        counts[part] = max(1, math.floor(count * wanted[part] + 0.5)) if wanted[part] > 0 else 0
-    while counts["validation"] + counts["test"] >= count:
-        larger: Part = "validation" if counts["validation"] >= counts["test"] else "test"
-        counts[larger] -= 1
-    counts["train"] = count - counts["validation"] - counts["test"]
-    return counts
-
-
-def check_batch_size(batch_size: int, examples: int) -> None:
-    """Raises DataError when there are fewer examples to train on than one batch needs."""
-    if batch_size > examples:
-        raise DataError(
-            f"training.batch_size is {batch_size:,}, but only {examples:,} examples are there to "
-            f"train on. Make the batch size {examples:,} or less, or add examples.",
-            key="training.batch_size",
-        )

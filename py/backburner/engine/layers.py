@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def initial_parameters(tensors: Tensors, spec: ModelSpec, seed: int) -> dict[str, Tensor]:
     """First values of every parameter by its full name, in the model's order.
 
-    The tensors are kept; the caller disposes them.
+    The tensors are kept; the caller disposes them. When one cannot be made, none is left.
     """
     parameters: dict[str, Tensor] = {}
     with tensors.scope():
@@ -41,7 +41,9 @@ def initial_parameters(tensors: Tensors, spec: ModelSpec, seed: int) -> dict[str
                 limit = (6 / (parameter.fan_in + parameter.fan_out)) ** 0.5
                 whole = tensors.from_bytes(bits, parameter.shape, "int32")
                 values = tensors.multiply(tensors.as_float(whole), limit / 2**31)
-            parameters[name] = tensors.keep(values)
+            parameters[name] = values
+        for values in parameters.values():  # not before all are there: a failure leaves none
+            tensors.keep(values)
     return parameters
 
 

@@ -97,12 +97,18 @@ def optimizer_from_recipe(training: TrainingRecipe) -> Optimizer:
 def initial_state(
     tensors: Tensors, optimizer: Optimizer, parameters: Parameters
 ) -> dict[str, Tensor]:
-    """Zeros, in the shape of each parameter. The tensors are kept."""
-    state: dict[str, Tensor] = {}
+    """Zeros, in the shape of each parameter.
+
+    The tensors are kept; the caller disposes them. When one cannot be made, none is left.
+    """
     with tensors.scope():
-        for name, value in parameters.items():
-            for slot in optimizer.slots:
-                state[f"{name}/{slot}"] = tensors.keep(tensors.multiply(value, 0.0))
+        state = {
+            f"{name}/{slot}": tensors.multiply(value, 0.0)
+            for name, value in parameters.items()
+            for slot in optimizer.slots
+        }
+        for zeros in state.values():  # not before all are there: a failure leaves none
+            tensors.keep(zeros)
     return state
 
 

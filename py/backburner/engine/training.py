@@ -19,7 +19,8 @@ from backburner.core.errors import DataError, LifecycleError, TrainingDiverged
 from backburner.core.model import ModelSpec
 from backburner.core.options import as_number, show, sizes
 from backburner.core.recipe import Recipe
-from backburner.engine.data import Dataset, Part, Split, check_batch_size, split_dataset
+from backburner.core.split import check_batch_size
+from backburner.engine.data import Dataset, Part, Split, split_dataset
 from backburner.engine.gradients import register_missing_kernels
 from backburner.engine.layers import forward, initial_parameters
 from backburner.engine.optimizers import (
@@ -118,6 +119,7 @@ class Training:
             output=recipe.model.output,
         )
         split = split_dataset(dataset.labels, dataset.classes, recipe.data.split, recipe.seed)
+        # The recipe was checked with the counts it promises; a file of digits may hold others.
         check_batch_size(recipe.training.batch_size, len(split.train))
         register_missing_kernels(tensors)
         training = cls(
@@ -355,7 +357,9 @@ class Training:
         """
         tensors = self._tensors
         with tensors.scope():
-            copies = {n: tensors.keep(tensors.clone(t)) for n, t in self.parameters.items()}
+            copies = {name: tensors.clone(tensor) for name, tensor in self.parameters.items()}
+            for copy in copies.values():  # not before all are there: a failure leaves none
+                tensors.keep(copy)
         whole = hashlib.sha256()
         listed: list[dict[str, Any]] = []
         try:

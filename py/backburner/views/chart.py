@@ -37,6 +37,12 @@ class Chart:
         else:
             self._plot.setData(data)
 
+    def clear(self) -> None:
+        """Empties the chart: what is shown from now on has no curve yet."""
+        self._drawn = None
+        if self._plot is not None:
+            self._plot.setData(to_js([[], [], []]))
+
     def _make(self, data: Any) -> None:
         element = by_id(self._place)
         element.replaceChildren()

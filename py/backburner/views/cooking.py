@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from backburner.core.curves import Curves
 from backburner.core.errors import BackburnerError
@@ -12,7 +13,15 @@ from backburner.core.lifecycle import Status
 from backburner.core.state import Operation
 from backburner.core.wording import duration, percent, status_line
 from backburner.views.chart import Chart
-from backburner.views.dom import by_id, listen, set_shown, set_text
+from backburner.views.dom import (
+    by_id,
+    focused_id,
+    is_waiting,
+    listen,
+    set_shown,
+    set_text,
+    set_waiting,
+)
 
 Command = Callable[[str], Awaitable[object]]
 
@@ -22,13 +31,17 @@ _CAN_STOP = (
     Status.RUNNING,
     Status.PAUSING,
     Status.PAUSED,
+    Status.STOPPING,
 )
 
 
 class Cooking:
-    """`commands` are pause, resume and stop by name; `tell` shows what one was refused with."""
+    """`commands` are pause, resume and stop by name.
 
-    def __init__(self, commands: dict[str, Command], tell: Callable[[str], None]) -> None:
+    `tell` shows what one was refused with; told None, it forgets what it showed.
+    """
+
+    def __init__(self, commands: dict[str, Command], tell: Callable[[str | None], None]) -> None:
         self._commands = commands
         self._tell = tell
         self._shown: str | None = None
@@ -42,17 +55,34 @@ class Cooking:
 
     def draw(self, operation: Operation, curves: Curves | None) -> None:
         """Shows an operation. Cheap to call for every frame in which something changed."""
-        self._shown = operation.id
+        if self._shown != operation.id:
+            self._shown = operation.id
+            self._loss.clear()
+            self._accuracy.clear()
         status, at = operation.status, operation.progress
         set_text(by_id("status"), status_line(operation))
         by_id("progress").value = at.step / at.steps if at and at.steps else 0
-        set_shown(by_id("pause"), status is Status.RUNNING)
-        set_shown(by_id("resume"), status is Status.PAUSED)
-        set_shown(by_id("stop"), status in _CAN_STOP)
+        self._draw_buttons(status)
         self._draw_figures(operation)
         if curves is not None:
             self._loss.draw(curves)
             self._accuracy.draw(curves)
+
+    def _draw_buttons(self, status: Status) -> None:
+        """Shows what can be done now. The keyboard stays where it was, or at the counterpart."""
+        focused = focused_id()
+        shown = {
+            "pause": status in (Status.RUNNING, Status.PAUSING),
+            "resume": status is Status.PAUSED,
+            "stop": status in _CAN_STOP,
+        }
+        for name, is_shown in shown.items():
+            set_shown(by_id(name), is_shown)
+        set_waiting(by_id("pause"), status is Status.PAUSING)
+        set_waiting(by_id("stop"), status is Status.STOPPING)
+        if not shown.get(focused, True):
+            other = {"pause": "resume", "resume": "pause", "stop": "train"}[focused]
+            by_id(other if shown.get(other, True) else "train").focus()
 
     def _draw_figures(self, operation: Operation) -> None:
         at = operation.progress
@@ -71,8 +101,9 @@ class Cooking:
         for name, text in figures.items():
             set_text(by_id(f"figure-{name}"), text)
 
-    def _ask(self, command: Command, _event: object) -> None:
-        if self._shown is not None:
+    def _ask(self, command: Command, event: Any) -> None:
+        if self._shown is not None and not is_waiting(event.currentTarget):
+            self._tell(None)
             task = asyncio.ensure_future(self._carry_out(command, self._shown))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -44,6 +44,20 @@ def set_shown(element: Any, shown: bool) -> None:
         element.hidden = not shown
 
 
+def set_waiting(button: Any, waiting: bool) -> None:
+    """A button whose wish is being carried out: it stays, keeps the focus, and does nothing."""
+    button.setAttribute("aria-disabled", "true" if waiting else "false")
+
+
+def is_waiting(button: Any) -> bool:
+    return bool(button.getAttribute("aria-disabled") == "true")
+
+
+def focused_id() -> str:
+    """The id of the element that has the focus; empty when that has none."""
+    return str(js.document.activeElement.id)
+
+
 def new(tag: str, text: str = "", **attributes: str) -> Any:
     """A new element with a text. `class_` is the class; `data_testid` is data-testid."""
     element = js.document.createElement(tag)

@@ -1,33 +1,74 @@
-"""The list of earlier runs, newest first."""
+"""The list of earlier runs, newest first, and the way out of the queue for those that wait."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
 import js
 
+from backburner.core.errors import BackburnerError
+from backburner.core.lifecycle import Status
 from backburner.core.state import Operation, State
 from backburner.core.wording import percent
-from backburner.views.dom import by_id, new, set_shown
+from backburner.views.dom import around, by_id, listen, new, set_shown
 
 
 class Earlier:
-    """Drawn anew only when a line of it would read differently."""
+    """Drawn anew only when a line of it would read differently. `stop` ends one that waits."""
 
-    def __init__(self) -> None:
-        self._lines: list[tuple[str, ...]] = []
+    def __init__(self, stop: Callable[[str], Awaitable[object]]) -> None:
+        self._stop = stop
+        self._drawn: list[tuple[str, ...]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def install(self) -> None:
+        listen(by_id("earlier"), "click", self._press)
 
     def draw(self, state: State) -> None:
-        lines = [_line(each) for each in reversed(list(state.operations.values()))]
-        if lines == self._lines:
+        operations = list(reversed(list(state.operations.values())))
+        lines = [(each.id, *_line(each)) for each in operations]
+        if lines == self._drawn:
             return
-        self._lines = lines
+        self._drawn = lines
         body = by_id("earlier")
         body.replaceChildren()
-        for line in lines:
+        for at, operation in enumerate(operations):
             row = new("tr")
-            row.append(*(new("td", text) for text in line))
+            row.append(*(new("td", text) for text in _line(operation)), _way_out(operation, at))
             body.append(row)
         set_shown(by_id("earlier-table"), bool(lines))
         set_shown(by_id("earlier-empty"), not lines)
+
+    def _press(self, event: Any) -> None:
+        button = around(event.target, "button")
+        if button is not None:
+            task = asyncio.ensure_future(self._cancel(str(button.dataset.operation)))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _cancel(self, key: str) -> None:
+        # It may have begun in the same moment: then its own Stop button is there.
+        with suppress(BackburnerError):
+            await self._stop(key)
+
+
+def _way_out(operation: Operation, at: int) -> Any:
+    """The last cell: a button for an operation that still waits, else nothing."""
+    cell = new("td")
+    if operation.status is Status.QUEUED:
+        cell.append(
+            new(
+                "button",
+                "Don't run",
+                type="button",
+                data_operation=operation.id,
+                data_testid=f"cancel-{at}",
+            )
+        )
+    return cell
 
 
 def _line(operation: Operation) -> tuple[str, ...]:

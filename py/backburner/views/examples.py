@@ -16,13 +16,16 @@ from backburner.core.state import Operation
 from backburner.core.wording import percent
 from backburner.views.dom import around, by_id, find, listen, new, set_shown, set_text
 
-Ask = Callable[[str, object], Awaitable[PredictionResult]]
+Ask = Callable[[str, int], Awaitable[PredictionResult]]
 
 
 class Examples:
-    """`ask(operation, example)` is a prediction; `tell` shows what it was refused with."""
+    """`ask(operation, index)` is a prediction about an example of its data.
 
-    def __init__(self, ask: Ask, tell: Callable[[str], None]) -> None:
+    `tell` shows what it was refused with.
+    """
+
+    def __init__(self, ask: Ask, tell: Callable[[str | None], None]) -> None:
         self._ask = ask
         self._tell = tell
         self._operation: Operation | None = None
@@ -38,13 +41,14 @@ class Examples:
 
     def draw(self, operation: Operation, pixels: bytes | None) -> None:
         """Shows the examples of an operation, and what it finally made of them."""
+        if self._operation is None or self._operation.id != operation.id:
+            self._clear()
         self._operation = operation
         model = operation.model
         if model is None or pixels is None:
             return
         if self._drawn != operation.id:
             self._drawn, self._judged, self._pixels = operation.id, None, pixels
-            self._chosen = None
             self._draw_pictures(model)
         if operation.guesses and self._judged != operation.id:
             self._judged = operation.id
@@ -59,10 +63,16 @@ class Examples:
             # The weights have moved on since the bars were drawn.
             self._ask_again()
 
+    def _clear(self) -> None:
+        """What is shown from now on has no pictures and no results yet."""
+        self._chosen = self._drawn = None
+        for name in ("examples", "bars"):
+            by_id(name).replaceChildren()
+        for name in ("prediction", "test-result"):
+            set_shown(by_id(name), False)
+
     def _draw_pictures(self, model: ModelReady) -> None:
         place = by_id("examples")
-        place.replaceChildren()
-        set_shown(by_id("prediction"), False)
         height, width, channels = model.input_shape
         size = prod(model.input_shape)
         for at, (index, label) in enumerate(zip(model.examples, model.labels, strict=True)):
@@ -114,6 +124,8 @@ class Examples:
             before.setAttribute("aria-pressed", "false")
         button.setAttribute("aria-pressed", "true")
         self._chosen = int(button.dataset.at)
+        # The answer to a press is read out; that it shifts with every step is not.
+        by_id("prediction-text").setAttribute("aria-live", "polite")
         self._ask_again()
 
     def _ask_again(self) -> None:
@@ -122,24 +134,29 @@ class Examples:
             self._task = asyncio.ensure_future(self._predict())
 
     async def _predict(self) -> None:
-        operation, chosen = self._operation, self._chosen
-        if operation is None or operation.model is None or chosen is None or not operation.lives:
-            return
-        self._asked_at = operation.step
-        try:
-            result = await self._ask(operation.id, self._example(operation.model, chosen))
-        except BackburnerError as error:
-            self._tell(error.message)
-            return
-        if chosen == self._chosen and operation.id == self._drawn:
-            self._draw_bars(operation.model, chosen, result)
+        answered: tuple[str, int] | None = None
+        while (question := self._question()) is not None and question != answered:
+            key, chosen = question
+            operation = self._operation
+            assert operation is not None
+            assert operation.model is not None
+            self._asked_at = operation.step
+            try:
+                result = await self._ask(key, operation.model.examples[chosen])
+            except BackburnerError as error:
+                self._tell(error.message)
+                return
+            # Another one may have been pressed meanwhile: then that is asked next.
+            if question == self._question():
+                self._draw_bars(operation.model, chosen, result)
+                by_id("prediction-text").setAttribute("aria-live", "off")
+            answered = question
 
-    def _example(self, model: ModelReady, at: int) -> list[object]:
-        height, width, channels = model.input_shape
-        size = prod(model.input_shape)
-        ink = [value / 255 for value in self._pixels[at * size : (at + 1) * size]]
-        rows = [ink[row * width * channels :][: width * channels] for row in range(height)]
-        return [[row[column * channels :][:channels] for column in range(width)] for row in rows]
+    def _question(self) -> tuple[str, int] | None:
+        operation = self._operation
+        if operation is None or self._chosen is None or not operation.lives:
+            return None
+        return operation.id, self._chosen
 
     def _draw_bars(self, model: ModelReady, at: int, result: PredictionResult) -> None:
         set_shown(by_id("prediction"), True)
@@ -154,7 +171,7 @@ class Examples:
             for name in model.classes:
                 row = new("li")
                 meter = new("meter", min="0", max="1", aria_label=f"Probability of {name}")
-                row.append(new("span", name), meter, new("output"))
+                row.append(new("span", name), meter, new("span", class_="share"))
                 bars.append(row)
         for name, share, row in zip(
             model.classes, result.probabilities, bars.children, strict=True

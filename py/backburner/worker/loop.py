@@ -11,14 +11,12 @@ to stop are heard at once. While nothing is to be done the loop has no task and 
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Protocol, assert_never
 
 from backburner.core.errors import (
-    BackburnerError,
     InterfaceError,
     LifecycleError,
     ProtocolError,
@@ -54,7 +52,7 @@ from backburner.core.messages import (
 from backburner.core.recipe import Recipe
 from backburner.core.wire import Envelope, decode, encode, request_of
 from backburner.engine.training import Training
-from backburner.worker.training import TrainingRun, model_ready
+from backburner.worker.training import TrainingRun, example_numbers, model_ready
 
 
 class Kitchen(Protocol):
@@ -78,15 +76,19 @@ class Kitchen(Protocol):
 
 @dataclass(slots=True)
 class Job:
-    """One operation in the worker; `task` runs while it trains."""
+    """One operation in the worker; `task` runs while it trains.
+
+    The lists hold the requests that want something of the training, in order. Each is answered
+    when the training gets there, or when it ends.
+    """
 
     id: str
     training: Training
     task: asyncio.Task[None] | None = None
-    stop: str | None = None
-    """The request that wants it stopped; empty text for a wish without a request."""
-    pause: str | None = None
-    resume: str | None = None
+    stops: list[str | None] = field(default_factory=list)
+    pauses: list[str | None] = field(default_factory=list)
+    resumes: list[str | None] = field(default_factory=list)
+    is_paused: bool = False
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -115,7 +117,7 @@ class Loop:
         except ProtocolError as error:
             request, operation = request_of(text)
             self._log("warning", f"refused a message: {error.message}")
-            self._send(Refused(error=as_fault(error)), request=request, operation=operation)
+            self._send(Refused(error=Fault.from_error(error)), request, operation)
             return
         self._hold(self._carry_out(envelope, envelope.message))
 
@@ -134,7 +136,7 @@ class Loop:
         try:
             await self._dispatch(envelope, order)
         except Exception as error:
-            self._answer(envelope, Refused(error=as_fault(error)))
+            self._answer(envelope, Refused(error=Fault.from_error(error)))
 
     async def _dispatch(self, envelope: Envelope, order: Order) -> None:
         match order:
@@ -151,7 +153,11 @@ class Loop:
             case Resume():
                 self._resume(envelope, self._job(envelope))
             case Predict():
-                result = await self._job(envelope).training.predict(order.input)
+                training = self._job(envelope).training
+                example = order.input
+                if order.example is not None:
+                    example = example_numbers(training, order.example)
+                result = await training.predict(example)
                 self._answer(
                     envelope,
                     PredictionResult(
@@ -178,10 +184,17 @@ class Loop:
         self._preparing.add(name)
         try:
             training = await self._kitchen.prepare(Recipe.from_wire(order.recipe))
+            wanted = name in self._preparing
         finally:
             self._preparing.discard(name)
+        try:
+            if not wanted:
+                raise InterfaceError(f"The operation {name} was disposed of before it was ready.")
+            message, pixels = model_ready(training)
+        except Exception:
+            training.dispose()
+            raise
         self._jobs[name] = Job(id=name, training=training)
-        message, pixels = model_ready(training)
         self._answer(envelope, message, (pixels,))
 
     def _start(self, envelope: Envelope, job: Job) -> None:
@@ -189,28 +202,26 @@ class Loop:
             raise LifecycleError.between("running", "running")
         if job.training.step >= job.training.steps:
             raise LifecycleError.between("completed", "running", way_out="Start a new operation.")
-        job.stop = job.pause = None
         job.task = self._hold(self._train(job, envelope.request))
 
     def _stop(self, envelope: Envelope, job: Job) -> None:
         if job.task is None:
             self._answer(envelope, Stopped(step=job.training.step))
             return
-        job.stop = envelope.request or ""
+        job.stops.append(envelope.request)
         job.wake.set()
 
     def _pause(self, envelope: Envelope, job: Job) -> None:
-        if job.task is None or job.stop is not None:
+        if job.task is None or job.stops:
             raise LifecycleError.between("not training", "paused")
-        if job.pause is not None:
+        if job.pauses or job.is_paused:
             raise LifecycleError.between("paused", "paused")
-        job.wake.clear()
-        job.pause = envelope.request or ""
+        job.pauses.append(envelope.request)
 
     def _resume(self, envelope: Envelope, job: Job) -> None:
-        if job.task is None or job.pause is None:
+        if not job.is_paused:
             raise LifecycleError.between("not paused", "running")
-        job.resume = envelope.request or ""
+        job.resumes.append(envelope.request)
         job.wake.set()
 
     async def _describe(self, envelope: Envelope, job: Job) -> None:
@@ -224,10 +235,13 @@ class Loop:
         self._answer(envelope, described)
 
     async def _dispose(self, envelope: Envelope) -> None:
-        job = self._jobs.get(envelope.operation or "")
+        name = envelope.operation or ""
+        # What is being prepared finds out when it is ready that nobody wants it any more.
+        self._preparing.discard(name)
+        job = self._jobs.get(name)
         if job is not None:
             if job.task is not None:
-                job.stop = ""
+                job.stops.append(None)
                 job.wake.set()
                 await asyncio.wait([job.task])
             self._jobs.pop(job.id, None)
@@ -240,54 +254,58 @@ class Loop:
     async def _train(self, job: Job, request: str | None) -> None:
         self._log("debug", f"training {job.id} from step {job.training.step}")
         try:
-            if await self._train_until_told(job, request):
-                return
+            await self._train_until_told(job, request)
         except Exception as error:
-            self._send(TrainingFailed(error=as_fault(error)), request=request, operation=job.id)
+            failed = TrainingFailed(error=Fault.from_error(error))
+            self._send(failed, request=request, operation=job.id)
         finally:
             job.task = None
+            job.is_paused = False
             self._log("debug", f"training {job.id} ended at step {job.training.step}")
-        self._settle_late_wishes(job)
+        self._settle_wishes(job)
 
-    async def _train_until_told(self, job: Job, request: str | None) -> bool:
-        """Trains; True if it was stopped by a wish, False if it came to its end."""
+    async def _train_until_told(self, job: Job, request: str | None) -> None:
+        """Trains to the end, or until a wish to stop is heard."""
         run = TrainingRun(job.training, self._kitchen.clock_ms)
         async with aclosing(run.events()) as events:
             async for report in events:
                 if report is not None:
                     self._send(report, request=request, operation=job.id)
                 if isinstance(report, TrainingCompleted):
-                    return False
+                    return
                 await self._kitchen.turn()
-                if job.pause is not None and job.stop is None:
+                if job.pauses and not job.stops:
                     await self._rest(job, run, request)
-                if job.stop is not None:
+                if job.stops:
                     self._flush(job, run, request)
-                    self._send(Stopped(step=job.training.step), job.stop or None, job.id)
-                    return True
-        return False
+                    return
 
     async def _rest(self, job: Job, run: TrainingRun, request: str | None) -> None:
         self._flush(job, run, request)
-        self._send(Paused(step=job.training.step), job.pause or None, job.id)
+        job.is_paused = True
+        job.wake.clear()
+        self._settle(job, job.pauses, Paused(step=job.training.step))
         await job.wake.wait()
-        job.pause = None
-        if job.stop is None:
-            self._send(Resumed(step=job.training.step), job.resume or None, job.id)
-            job.resume = None
+        job.is_paused = False
+        if not job.stops:
+            self._settle(job, job.resumes, Resumed(step=job.training.step))
 
     def _flush(self, job: Job, run: TrainingRun, request: str | None) -> None:
         report = run.pending()
         if report is not None:
             self._send(report, request=request, operation=job.id)
 
-    def _settle_late_wishes(self, job: Job) -> None:
-        """Wishes that came after the last batch: the training is over, and they hear so."""
-        if job.stop is not None:
-            self._send(Stopped(step=job.training.step), job.stop or None, job.id)
-        elif job.pause is not None:
-            late = LifecycleError.between("completed", "paused")
-            self._send(Refused(error=as_fault(late)), job.pause or None, job.id)
+    def _settle_wishes(self, job: Job) -> None:
+        """The training is over, whatever was still wanted of it: every request hears so."""
+        self._settle(job, job.stops, Stopped(step=job.training.step))
+        late = Refused(error=Fault.from_error(LifecycleError.between("not training", "paused")))
+        self._settle(job, job.pauses, late)
+        self._settle(job, job.resumes, late)
+
+    def _settle(self, job: Job, requests: list[str | None], answer: Message) -> None:
+        for request in requests:
+            self._send(answer, request, job.id)
+        requests.clear()
 
     # --- small things ------------------------------------------------------------------
 
@@ -333,15 +351,3 @@ class Loop:
             message=message, generation=self._generation, request=request, operation=operation
         )
         self._kitchen.post(encode(envelope), buffers)
-
-
-def as_fault(error: Exception) -> Fault:
-    """An error as it travels. What nobody foresaw keeps its traceback as detail."""
-    if isinstance(error, BackburnerError):
-        return Fault(name=error.name, message=error.message, key=error.key, detail=error.detail)
-    return Fault(
-        name=type(error).__name__,
-        message="Something failed in the worker that Backburner did not foresee. Nothing that "
-        "was saved is lost; start again, and please report it with the details.",
-        detail="".join(traceback.format_exception(error)),
-    )

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from math import prod
 
+from backburner.core.errors import DataError
 from backburner.core.figures import Pace
 from backburner.core.messages import (
     EpochEnd,
@@ -195,15 +196,29 @@ def model_ready(training: Training) -> tuple[ModelReady, bytes]:
     return message, pixels(dataset, shown)
 
 
+def example_numbers(training: Training, index: int) -> list[float]:
+    """An example of the data as the model sees it. Raises DataError for an unknown index."""
+    dataset = training.dataset
+    if not 0 <= index < len(dataset.labels):
+        raise DataError(
+            f"There is no example {index:,}; the data has {len(dataset.labels):,}, counted from 0.",
+            key="example",
+        )
+    size = prod(dataset.shape)
+    return [value * dataset.scale for value in _values(dataset)[index * size :][:size]]
+
+
 def pixels(dataset: Dataset, indexes: Sequence[int]) -> bytes:
     """The examples as pictures: bytes from 0 (empty) to 255 (full), one after the other."""
     size = prod(dataset.shape)
-    values: Sequence[float] = dataset.inputs
-    if dataset.dtype == "float32":
-        values = array("f", dataset.inputs)
+    values = _values(dataset)
     full = 255.0 * dataset.scale
     return bytes(
         min(255, max(0, round(value * full)))
         for index in indexes
         for value in values[index * size : (index + 1) * size]
     )
+
+
+def _values(dataset: Dataset) -> Sequence[float]:
+    return dataset.inputs if dataset.dtype == "uint8" else array("f", dataset.inputs)
