@@ -82,6 +82,19 @@ def test_a_bad_message_is_refused_and_the_training_goes_on(
     assert visit.hook("diagnostics")["workers_started"] == 1
 
 
+def test_an_order_is_heard_within_a_few_steps_of_a_training(visit: Visit) -> None:
+    key = visit.start({**LONG, "model": {"preset": "small"}})
+    # The longer a training had run, the longer its worker let others wait.
+    visit.until_step(key, 60)
+    waits = []
+    for _ in range(20):
+        before = visit.hook("operation", key)["step"]
+        waits.append(visit.hook("weights", key)["step"] - before)
+    # Reports are at most 100 ms old; a step takes some 30 ms, on a fast machine 10.
+    assert max(waits) <= 25, waits
+    assert visit.hook("stop", key)["status"] == "stopped"
+
+
 def hang(page: Page) -> None:
     """Keeps the worker busy for ever, without waiting for it."""
     page.workers[0].evaluate("() => { setTimeout(() => { for (;;); }, 50); }")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +81,17 @@ def browser_type_launch_args() -> dict[str, Any]:
     return launch_options(program) if program else {}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def browser(launch_browser: Callable[[], Browser]) -> Iterator[Browser]:
+    """A browser for each module of tests: what one leaves behind in it ends with it."""
+    started = launch_browser()
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
 def laboratory(browser: Browser) -> Iterator[Laboratory]:
-    """One page for all tests of a run; what a test leaves behind, the next one sees."""
+    """One page for all tests of a module; what a test leaves behind, the next one sees."""
     if not (DIST / "tfjs").is_dir():
         pytest.fail(f"There is no site in {DIST}: build it first, with build.py build.")
     with Server(DIST, base="/", extra={"/__lab__/": HERE}) as server:

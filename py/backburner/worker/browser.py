@@ -12,7 +12,7 @@ from typing import Any
 
 import js
 import pyodide_js
-from pyodide.ffi import JsException, to_js
+from pyodide.ffi import JsException, create_proxy, to_js
 
 from backburner.core.errors import DataError
 from backburner.core.messages import Pong
@@ -20,6 +20,38 @@ from backburner.core.recipe import DigitsData, Recipe
 from backburner.engine.data import Dataset
 from backburner.engine.tensors import Tensors
 from backburner.engine.training import Training
+
+
+class Turns:
+    """Gives way to everything that waits in this thread, messages on other ports included.
+
+    Not by a timer: timers fall to one a second in a hidden page, should the loop live there, and
+    to one in 4 ms elsewhere. Not by `asyncio.sleep(0)` alone: that is a message on a port of
+    Pyodide's, and Chromium delivers what a port has got, and what it gets meanwhile, before it
+    looks at another port; a training that slept so kept a PING waiting for a hundred batches.
+    So the two ends of a channel take turns: each finds its port empty after one message.
+    """
+
+    def __init__(self) -> None:
+        channel = js.MessageChannel.new()
+        self._ports = [channel.port1, channel.port2]
+        self._waiting: list[asyncio.Future[None]] = []
+        # Held for the worker's life, as the loop is.
+        heard = create_proxy(self._on_message)
+        for port in self._ports:
+            port.onmessage = heard
+
+    async def one(self) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self._ports[0].postMessage(0)
+        self._ports.reverse()
+        await future
+
+    def _on_message(self, _event: Any) -> None:
+        future = self._waiting.pop(0)
+        if not future.done():
+            future.set_result(None)
 
 
 class BrowserKitchen:
@@ -35,6 +67,7 @@ class BrowserKitchen:
         self._folder = folder
         self._debug = debug
         self._digits: Dataset | None = None
+        self._turns = Turns()
         if debug:
             # Pyodide keeps a stack for each proxy; only their number is wanted here.
             js.Error.stackTraceLimit = 0
@@ -50,8 +83,7 @@ class BrowserKitchen:
         return float(js.performance.now())
 
     async def turn(self) -> None:
-        # Not a timer: those fall to one a second in a hidden page, should the loop live there.
-        await asyncio.sleep(0)
+        await self._turns.one()
 
     async def prepare(self, recipe: Recipe) -> Training:
         return Training.from_recipe(recipe, await self._dataset(recipe), self._tensors)
