@@ -210,10 +210,9 @@ def _kernel_and_bias(shape: Shape, fan_in: int, fan_out: int) -> tuple[Parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MaxPooling2D(Layer):
-    """Keeps the largest number of each window. `strides` of None is the window's own size."""
+class Pooling2D(Layer):
+    """Keeps one number of each window. `strides` of None is the window's own size."""
 
-    type: ClassVar[str] = "max_pooling2d"
     pool_size: tuple[int, int] = field(default=(2, 2), metadata=read_by(_POOL))
     strides: tuple[int, int] | None = field(default=None, metadata=read_by(_STEP))
     padding: Padding = field(default="valid", metadata=read_by(_PADDING))
@@ -228,21 +227,17 @@ class MaxPooling2D(Layer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AveragePooling2D(Layer):
-    """Keeps the mean of each window. `strides` of None is the window's own size."""
+class MaxPooling2D(Pooling2D):
+    """Keeps the largest number of each window."""
+
+    type: ClassVar[str] = "max_pooling2d"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AveragePooling2D(Pooling2D):
+    """Keeps the mean of each window."""
 
     type: ClassVar[str] = "average_pooling2d"
-    pool_size: tuple[int, int] = field(default=(2, 2), metadata=read_by(_POOL))
-    strides: tuple[int, int] | None = field(default=None, metadata=read_by(_STEP))
-    padding: Padding = field(default="valid", metadata=read_by(_PADDING))
-
-    @property
-    def step(self) -> tuple[int, int]:
-        return self.strides or self.pool_size
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        down, across = _windows(self, input_shape, self.pool_size, self.step, self.padding)
-        return down, across, input_shape[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
