@@ -28,6 +28,12 @@ def test_page_and_worker_start_from_the_snapshot(visit: Visit) -> None:
     assert fetched == []
 
 
+@pytest.fixture
+def site(dist: Path, tmp_path: Path) -> Path:
+    """A copy of the site, to be damaged."""
+    return Path(shutil.copytree(dist, tmp_path / "site"))
+
+
 def torn(site: Path) -> None:
     file = site / "pyodide" / "snapshot.bin.gz"
     content = bytearray(file.read_bytes())
@@ -55,13 +61,10 @@ def of_another_size(site: Path) -> None:
 
 @pytest.mark.parametrize("damage", [torn, missing, of_another_version, of_another_size])
 def test_a_damaged_snapshot_costs_time_and_nothing_else(
-    dist: Path,
-    tmp_path: Path,
+    site: Path,
     new_visit: Callable[..., Visit],
     damage: Callable[[Path], None],
 ) -> None:
-    site = tmp_path / "site"
-    shutil.copytree(dist, site)
     damage(site)
     with Server(site, base=SUB_PATH) as server:
         visit = new_visit(server.url)
@@ -77,10 +80,8 @@ def test_a_damaged_snapshot_costs_time_and_nothing_else(
 
 
 def test_a_start_from_the_snapshot_gives_the_same_weights_as_a_plain_one(
-    visit: Visit, dist: Path, tmp_path: Path, new_visit: Callable[..., Visit]
+    visit: Visit, site: Path, new_visit: Callable[..., Visit]
 ) -> None:
-    site = tmp_path / "site"
-    shutil.copytree(dist, site)
     missing(site)
     with Server(site, base=SUB_PATH) as server:
         plain = new_visit(server.url)
@@ -103,10 +104,8 @@ def test_ids_differ_from_one_visit_to_the_next(
     ["workers/kitchen.js", "tfjs/tf.es2017.min.js", "tfjs/tfjs-backend-wasm-simd.wasm"],
 )
 def test_a_worker_that_cannot_start_leaves_the_page_usable_and_says_so(
-    dist: Path, tmp_path: Path, new_visit: Callable[..., Visit], part: str
+    site: Path, new_visit: Callable[..., Visit], part: str
 ) -> None:
-    site = tmp_path / "site"
-    shutil.copytree(dist, site)
     (site / part).unlink()
     with Server(site, base=SUB_PATH) as server:
         visit = new_visit(server.url)
@@ -125,10 +124,8 @@ def test_a_worker_that_cannot_start_leaves_the_page_usable_and_says_so(
 
 @pytest.mark.parametrize("part", ["pyodide/pyodide.asm.wasm", "pyscript/core.js"])
 def test_a_page_that_cannot_start_says_so(
-    dist: Path, tmp_path: Path, new_visit: Callable[..., Visit], part: str
+    site: Path, new_visit: Callable[..., Visit], part: str
 ) -> None:
-    site = tmp_path / "site"
-    shutil.copytree(dist, site)
     (site / part).unlink()
     with Server(site, base=SUB_PATH) as server:
         visit = new_visit(server.url)

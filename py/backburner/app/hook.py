@@ -7,7 +7,6 @@ views use the same commands (app/operations.py), never this.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -21,6 +20,7 @@ from backburner.app import browser
 from backburner.app.kitchens import Kitchens
 from backburner.app.operations import Operations
 from backburner.app.store import Store
+from backburner.app.tasks import Tasks
 from backburner.core.errors import BackburnerError, InterfaceError, ProcessError, StorageError
 from backburner.core.lifecycle import WorkerStatus
 from backburner.core.state import Operation, State
@@ -48,7 +48,7 @@ class Hook:
         self._storage = storage
         self._seed = seed
         self._seen: dict[str, Operation] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._errors: list[dict[str, str]] = []
 
     def install(self) -> None:
@@ -224,9 +224,7 @@ class Hook:
 
         def call(*arguments: Any) -> Any:
             def begin(resolve: Any, reject: Any) -> None:
-                task = asyncio.ensure_future(_settle(method, arguments, resolve, reject))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._tasks.start(_settle(method, arguments, resolve, reject))
 
             return js.Promise.new(create_once_callable(begin))
 

@@ -67,7 +67,7 @@ class Pending:
 
 
 class Kitchens:
-    """Starts, asks, pings and replaces the worker. `close` is idempotent."""
+    """Starts, asks, pings and replaces the worker."""
 
     def __init__(self, store: Store, launch: Launch) -> None:
         self._store = store
@@ -135,12 +135,6 @@ class Kitchens:
         answer = await self.ask(Ping(), timeout_s=PING_TIMEOUT_S)
         assert isinstance(answer.message, Pong)
         return answer.message
-
-    def close(self) -> None:
-        """Ends the worker for good (the page goes away)."""
-        if self._handle is not None:
-            self._end_handle()
-            self._fail_pending("The page was closed.")
 
     # --- the conversation --------------------------------------------------------------
 

@@ -8,12 +8,13 @@ in the order in which they were asked for. Views come and go; nothing here notic
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from backburner.app.kitchens import Kitchens
 from backburner.app.store import Store
+from backburner.app.tasks import Tasks
 from backburner.core.errors import (
     BackburnerError,
     DataError,
@@ -81,7 +82,7 @@ class Operations:
         self._now_s = now_s
         self._new_id = new_id
         self._cook: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         kitchens.on_report = self._hear
 
     # --- commands ----------------------------------------------------------------------
@@ -274,7 +275,7 @@ class Operations:
         if operation.status in ENDED:
             if isinstance(envelope.message, ModelReady):
                 # Too late: the operation has ended meanwhile, and nobody would free it.
-                self._later(self._kitchens.ask(Dispose(), operation=key, timeout_s=None))
+                self._tasks.start(self._dispose(key))
             return
         now = self._now_s()
         match envelope.message:
@@ -302,16 +303,10 @@ class Operations:
 
     # --- small things ------------------------------------------------------------------
 
-    def _later(self, work: Coroutine[Any, Any, object]) -> None:
-        """Lets a request go on by itself; what it is refused with concerns nobody."""
-
-        async def quietly() -> None:
-            with suppress(BackburnerError):
-                await work
-
-        task = asyncio.ensure_future(quietly())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _dispose(self, key: str) -> None:
+        """Frees a model that nobody knows of; what this is refused with concerns nobody."""
+        with suppress(BackburnerError):
+            await self._kitchens.ask(Dispose(), operation=key, timeout_s=None)
 
     def _living(self, key: str) -> Operation:
         operation = self.get(key)

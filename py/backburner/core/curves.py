@@ -67,11 +67,10 @@ class Curves:
 
 def epoch_as_dict(end: EpochEnd) -> dict[str, object]:
     """One finished epoch as JSON; `validation` is null where nothing was held back for it."""
-    score = end.validation
     return {
         "epoch": end.epoch,
         "step": end.step,
         "loss": end.loss,
         "accuracy": end.accuracy,
-        "validation": {"loss": score.loss, "accuracy": score.accuracy} if score else None,
+        "validation": end.validation and end.validation.as_dict(),
     }

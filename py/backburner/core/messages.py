@@ -54,6 +54,10 @@ class Score:
     loss: float
     accuracy: float
 
+    def as_dict(self) -> dict[str, float]:
+        """As JSON, in snapshots, curves and records."""
+        return {"loss": self.loss, "accuracy": self.accuracy}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:

@@ -119,8 +119,7 @@ def _operation_to_json(operation: Operation) -> dict[str, object]:
             "points": [],
         },
         "last_epoch": last and epoch_as_dict(last),
-        "test": operation.test
-        and {"loss": operation.test.loss, "accuracy": operation.test.accuracy},
+        "test": operation.test and operation.test.as_dict(),
         "error": operation.error
         and {"name": operation.error.name, "message": operation.error.message},
     }

@@ -76,8 +76,8 @@ class Operation:
             "steps": at.steps if at else self.model.steps if self.model else None,
             "loss": at.loss if at else None,
             "accuracy": at.accuracy if at else None,
-            "validation": _score(last.validation if last else None),
-            "test": _score(self.test),
+            "validation": last and last.validation and last.validation.as_dict(),
+            "test": self.test and self.test.as_dict(),
             "samples_per_s": at.samples_per_s if at else None,
             "eta_s": at.eta_s if at else None,
             "mode": "worker",
@@ -108,10 +108,6 @@ def brief_recipe(recipe: Mapping[str, object]) -> dict[str, object]:
         kept = {key: value for key, value in data.items() if key not in ("inputs", "labels")}
         brief["data"] = {**kept, "examples": len(inputs)}
     return brief
-
-
-def _score(score: Score | None) -> dict[str, float] | None:
-    return {"loss": score.loss, "accuracy": score.accuracy} if score else None
 
 
 def _fault(fault: Fault | None) -> dict[str, str] | None:

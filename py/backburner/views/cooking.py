@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from backburner.app.tasks import Tasks
 from backburner.core.curves import Curves
 from backburner.core.errors import BackburnerError
 from backburner.core.lifecycle import Status
@@ -47,7 +47,7 @@ class Cooking:
         self._shown: str | None = None
         self._loss = Chart("chart-loss", "loss", None)
         self._accuracy = Chart("chart-accuracy", "accuracy", 1.0)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def install(self) -> None:
         for name, command in self._commands.items():
@@ -104,9 +104,7 @@ class Cooking:
     def _ask(self, command: Command, event: Any) -> None:
         if self._shown is not None and not is_waiting(event.currentTarget):
             self._tell(None)
-            task = asyncio.ensure_future(self._carry_out(command, self._shown))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.start(self._carry_out(command, self._shown))
 
     async def _carry_out(self, command: Command, key: str) -> None:
         try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 import js
 
+from backburner.app.tasks import Tasks
 from backburner.core.errors import BackburnerError
 from backburner.core.lifecycle import Status
 from backburner.core.state import Operation, State
@@ -22,7 +22,7 @@ class Earlier:
     def __init__(self, stop: Callable[[str], Awaitable[object]]) -> None:
         self._stop = stop
         self._drawn: list[tuple[str, ...]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def install(self) -> None:
         listen(by_id("earlier"), "click", self._press)
@@ -45,9 +45,7 @@ class Earlier:
     def _press(self, event: Any) -> None:
         button = around(event.target, "button")
         if button is not None:
-            task = asyncio.ensure_future(self._cancel(str(button.dataset.operation)))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.start(self._cancel(str(button.dataset.operation)))
 
     async def _cancel(self, key: str) -> None:
         # It may have begun in the same moment: then its own Stop button is there.
