@@ -14,7 +14,12 @@ from backburner.core.messages import (
     TrainingProgressed,
     WorkerReady,
 )
-from backburner.core.state import Operation
+from backburner.core.operation import Operation
+from backburner.core.texts import Texts
+from backburner_site import checkout
+from backburner_site.locale import read_catalogue
+
+ENGLISH = Texts("en", read_catalogue(checkout.SITE / "locale" / "en"), strict=True)
 
 
 def operation(key: str = "op-1", **changes: Any) -> Operation:

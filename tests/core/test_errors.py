@@ -8,12 +8,15 @@ from backburner.core import errors
 from backburner.core.errors import (
     BackburnerError,
     ConfigurationError,
+    Family,
     LayerError,
     LifecycleError,
     LocalProtocolError,
     RecipeError,
     RemoteProtocolError,
     UnknownTag,
+    family_of,
+    kinds_of,
 )
 
 ALL = [
@@ -72,3 +75,32 @@ def test_a_lifecycle_error_names_both_states() -> None:
     assert "completed" in error.message
     assert "paused" in error.message
     assert (error.current, error.wanted) == ("completed", "paused")
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("RecipeError", Family.CONFIGURATION),
+        ("DataError", Family.CONFIGURATION),
+        ("StorageFull", Family.PROCESS),
+        ("WorkerLost", Family.PROCESS),
+        ("UnknownTag", Family.PROCESS),
+        ("BackburnerError", Family.PROCESS),
+        ("LifecycleError", Family.INTERFACE),
+        ("InterfaceError", Family.INTERFACE),
+        ("ZeroDivisionError", Family.INTERFACE),
+    ],
+)
+def test_every_error_belongs_to_one_family(name: str, family: Family) -> None:
+    assert family_of(name) is family
+
+
+def test_the_kinds_of_an_error_lead_up_to_the_root() -> None:
+    assert kinds_of("LayerError") == (
+        "LayerError",
+        "RecipeError",
+        "ConfigurationError",
+        "BackburnerError",
+    )
+    assert kinds_of("BackburnerError") == ("BackburnerError",)
+    assert kinds_of("ZeroDivisionError") == ()

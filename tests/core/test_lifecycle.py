@@ -10,7 +10,9 @@ from backburner.core.errors import LifecycleError
 from backburner.core.lifecycle import (
     ACTIVE,
     ENDED,
+    FINAL,
     OPERATION_MOVES,
+    RESUMABLE,
     WORKER_MOVES,
     Event,
     Status,
@@ -38,11 +40,35 @@ def test_a_wish_that_comes_after_the_last_step_ends_as_completed() -> None:
         assert advance(advance(Status.RUNNING, event), Event.COMPLETE) is Status.COMPLETED
 
 
-@pytest.mark.parametrize("status", sorted(ENDED))
+@pytest.mark.parametrize("status", sorted(FINAL))
 @pytest.mark.parametrize("event", list(Event))
-def test_what_has_ended_stays_ended(status: Status, event: Event) -> None:
+def test_what_is_final_stays_so(status: Status, event: Event) -> None:
     with pytest.raises(LifecycleError, match=status.value):
         advance(status, event)
+
+
+def test_completed_failed_and_aborted_are_final_and_nothing_else() -> None:
+    assert {Status.COMPLETED, Status.FAILED, Status.ABORTED} == FINAL
+
+
+@pytest.mark.parametrize("status", sorted(RESUMABLE))
+def test_what_is_stopped_or_interrupted_can_be_taken_up_or_given_up(status: Status) -> None:
+    assert advance(status, Event.TAKE_UP) is Status.QUEUED
+    assert advance(status, Event.ABORTED) is Status.ABORTED
+    for event in set(Event) - {Event.TAKE_UP, Event.ABORTED}:
+        with pytest.raises(LifecycleError, match=status.value):
+            advance(status, event)
+
+
+def test_an_abort_that_was_asked_for_ends_as_aborted_from_wherever_it_was() -> None:
+    for status in (Status.INITIALIZING, Status.RUNNING, Status.PAUSING, Status.PAUSED):
+        assert advance(advance(status, Event.ASK_STOP), Event.ABORTED) is Status.ABORTED
+    assert advance(Status.QUEUED, Event.ABORTED) is Status.ABORTED
+
+
+def test_a_run_whose_kitchen_died_is_built_again() -> None:
+    for status in (Status.INITIALIZING, Status.RUNNING):
+        assert advance(status, Event.RESTART) is Status.INITIALIZING
 
 
 def test_an_impossible_move_names_both_states() -> None:

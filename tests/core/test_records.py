@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backburner.core.lifecycle import Status
-from backburner.core.messages import Score
+from backburner.core.messages import Fault, Score
 from backburner.core.records import (
     KEPT,
+    SCHEMA,
     NewerRecord,
     UnreadableRecord,
+    operation_of,
     records_from_text,
     records_to_text,
 )
@@ -32,7 +36,30 @@ DONE = operation(
 
 
 def test_a_finished_operation_comes_back_as_it_was() -> None:
-    assert records_from_text(records_to_text([DONE])) == ([DONE], 1)
+    (found,), sequence = records_from_text(records_to_text([DONE]))
+    assert (operation_of(found), sequence) == (DONE, 1)
+
+
+def test_records_of_the_first_schema_are_still_read() -> None:
+    text = (Path(__file__).parents[1] / "data" / "records-1.json").read_text()
+    done, running, failed = (operation_of(run) for run in records_from_text(text)[0])
+    assert done == DONE
+    assert (running.status, running.step) == (Status.INTERRUPTED, 3)
+    assert failed.error == Fault(name="DataError", message="Too few.")
+    again = json.loads(records_to_text([], text))
+    assert (again["schema"], len(again["runs"])) == (SCHEMA, 3)
+
+
+def test_a_cleared_run_is_gone_even_if_another_tab_has_written_it() -> None:
+    stored = records_to_text([DONE, operation("op-2")])
+    found, _ = records_from_text(records_to_text([], stored, cleared={"op-1"}))
+    assert [run.id for run in found] == ["op-2"]
+
+
+def test_checkpoint_and_redone_steps_are_remembered() -> None:
+    kept = replace(DONE, checkpoint=4, redone=3, mode="worker", parameters=6, data_sha256="ab")
+    (found,), _ = records_from_text(records_to_text([kept]))
+    assert operation_of(found) == kept
 
 
 def test_what_another_tab_wrote_meanwhile_stays() -> None:
@@ -58,7 +85,8 @@ def test_examples_in_a_recipe_are_counted_and_not_kept() -> None:
 def test_what_was_under_way_comes_back_as_interrupted() -> None:
     for status in (Status.QUEUED, Status.RUNNING, Status.PAUSED, Status.STOPPING):
         (found,), _ = records_from_text(records_to_text([operation(status=status)]))
-        assert found.status is Status.INTERRUPTED
+        assert found.status == status.value, "whether it goes on by itself hangs on it"
+        assert operation_of(found).status is Status.INTERRUPTED
 
 
 def test_the_oldest_are_forgotten_first() -> None:
@@ -69,7 +97,7 @@ def test_the_oldest_are_forgotten_first() -> None:
 
 def test_a_newer_schema_is_named_and_not_read() -> None:
     with pytest.raises(NewerRecord, match="newer version"):
-        records_from_text(json.dumps({"schema": 2, "anything": "else"}))
+        records_from_text(json.dumps({"schema": SCHEMA + 1, "anything": "else"}))
 
 
 @pytest.mark.parametrize(

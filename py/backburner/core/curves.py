@@ -6,8 +6,11 @@ Append-only, because a long training has many points and none of them ever chang
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
+from collections.abc import Iterable
 
-from backburner.core.messages import EpochEnd, TrainingProgressed
+from backburner.core.errors import Damaged
+from backburner.core.messages import EpochEnd, Point, TrainingProgressed
 
 
 class Curves:
@@ -22,14 +25,51 @@ class Curves:
     def extend(self, report: TrainingProgressed) -> None:
         """Adds the points of a report; points already there are passed over."""
         for point in report.points:
-            if self.step and point.step <= self.step[-1]:
-                continue
-            self.step.append(point.step)
-            self.loss.append(point.loss)
-            self.accuracy.append(point.accuracy)
+            self.add(point)
         for end in report.epoch_ends:
             if not self.epochs or end.epoch > self.epochs[-1].epoch:
                 self.epochs.append(end)
+
+    def add(self, point: Point) -> None:
+        """Adds a point, unless there is one of this step, or a later one, already."""
+        if self.step and point.step <= self.step[-1]:
+            return
+        self.step.append(point.step)
+        self.loss.append(point.loss)
+        self.accuracy.append(point.accuracy)
+
+    def append(self, piece: Curves) -> None:
+        """Adds a piece that was kept; what is there already is passed over."""
+        new = bisect_right(piece.step, self.step[-1]) if self.step else 0
+        self.step += piece.step[new:]
+        self.loss += piece.loss[new:]
+        self.accuracy += piece.accuracy[new:]
+        self.epochs += [
+            end for end in piece.epochs if not self.epochs or end.epoch > self.epochs[-1].epoch
+        ]
+
+    def to_bytes(self) -> bytes:
+        """All steps, then all losses, then all accuracies, as float64 of this machine.
+
+        (Every machine that runs WebAssembly is little-endian.)
+        """
+        return b"".join(each.tobytes() for each in (self.step, self.loss, self.accuracy))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, epoch_ends: Iterable[EpochEnd] = ()) -> Curves:
+        """The curves that `to_bytes` was made from. Raises Damaged for another length."""
+        curves = cls()
+        third, rest = divmod(len(data), 3)
+        if rest or third % curves.step.itemsize:
+            raise Damaged(
+                "The stored curves of a run are cut off, so they are not shown. Its checkpoints "
+                "stand apart from them.",
+                detail=f"{len(data)} bytes",
+            )
+        for at, values in enumerate((curves.step, curves.loss, curves.accuracy)):
+            values.frombytes(data[at * third : (at + 1) * third])
+        curves.epochs = list(epoch_ends)
+        return curves
 
     def sampled(
         self, figure: str, most: int

@@ -14,6 +14,12 @@
     │   ├── BackendError            the numbers' machinery (TF.js) refused an operation
     │   ├── TrainingDiverged        the loss stopped being a number
     │   └── StorageError            the browser did not keep or give back what was stored
+    │       ├── StorageFull         there is no room for more
+    │       ├── StorageDenied       the browser lets this page store nothing
+    │       ├── NewerStorage        what is stored was written by a newer Backburner
+    │       ├── Damaged             what is stored is torn, or is not what was written
+    │       ├── Expired             it was stored once, and the browser has it no more
+    │       └── Dispossessed        the run belongs to another page by now
     ├── ProtocolError               a message between page and worker does not fit
     │   ├── LocalProtocolError      our own side tried to send it: our fault
     │   └── RemoteProtocolError     the other side sent it: its fault
@@ -31,6 +37,7 @@ threads as `as_dict()` and becomes the same class again in `from_dict`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import ClassVar, Self
 
 
@@ -129,6 +136,30 @@ class StorageError(ProcessError):
     """The browser did not keep or give back what was stored."""
 
 
+class StorageFull(StorageError):  # noqa: N818
+    """There is no room for more."""
+
+
+class StorageDenied(StorageError):  # noqa: N818
+    """The browser lets this page store nothing."""
+
+
+class NewerStorage(StorageError):  # noqa: N818
+    """What is stored was written by a newer Backburner, and is left as it is."""
+
+
+class Damaged(StorageError):  # noqa: N818
+    """What is stored is torn, or is not what was written."""
+
+
+class Expired(StorageError):  # noqa: N818
+    """It was stored once, and the browser has it no more."""
+
+
+class Dispossessed(StorageError):  # noqa: N818
+    """The run belongs to another page by now, and only that one may write it."""
+
+
 class ProtocolError(BackburnerError):
     """A message between page and worker does not fit."""
 
@@ -171,3 +202,38 @@ class LifecycleError(BackburnerError):
 
 class InterfaceError(BackburnerError):
     """A call from outside makes no sense: it names an operation that is not there, say."""
+
+
+# --- families --------------------------------------------------------------------------
+
+
+class Family(StrEnum):
+    """What kind of trouble it is for whoever reads of it; each has its own words and way out."""
+
+    PROCESS = "process"
+    CONFIGURATION = "configuration"
+    INTERFACE = "interface"
+
+
+_FAMILIES: tuple[tuple[type[BackburnerError], Family], ...] = (
+    (ConfigurationError, Family.CONFIGURATION),
+    (LifecycleError, Family.INTERFACE),
+    (InterfaceError, Family.INTERFACE),
+    (BackburnerError, Family.PROCESS),
+)
+
+
+def family_of(name: str) -> Family:
+    """The family of an error's name. What is no error of ours is a mistake in the page itself."""
+    found = kinds_of(name)
+    return next((family for kind, family in _FAMILIES if kind.__name__ in found), Family.INTERFACE)
+
+
+def kinds_of(name: str) -> tuple[str, ...]:
+    """The names of an error's classes, the nearest first; none for what is no error of ours."""
+    if name == BackburnerError.__name__:
+        return (name,)
+    found = BackburnerError._by_name.get(name)
+    if found is None:
+        return ()
+    return tuple(each.__name__ for each in found.__mro__ if issubclass(each, BackburnerError))

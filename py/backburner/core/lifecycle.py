@@ -4,7 +4,8 @@ An operation moves only along `OPERATION_MOVES`; every other move is a Lifecycle
 names both states and changes nothing. "Asked to stop" (stopping) and "stopped" are different
 states, because a worker stops between two steps and not at once.
 
-Completed and failed are final: what is run again is a new operation.
+Completed, failed and aborted are final: what is run again is a new operation. Stopped and
+interrupted are not: the run can be taken up again from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
     COMPLETED = "completed"
     FAILED = "failed"
+    ABORTED = "aborted"
 
 
 class Event(StrEnum):
@@ -42,6 +44,9 @@ class Event(StrEnum):
     COMPLETE = "complete"
     FAIL = "fail"
     INTERRUPT = "interrupt"
+    ABORTED = "aborted"
+    TAKE_UP = "take up"
+    RESTART = "restart"
 
 
 _ENDS = {Event.FAIL: Status.FAILED, Event.INTERRUPT: Status.INTERRUPTED}
@@ -50,14 +55,18 @@ OPERATION_MOVES: dict[Status, dict[Event, Status]] = {
     Status.QUEUED: {
         Event.BEGIN: Status.INITIALIZING,
         Event.STOPPED: Status.STOPPED,
+        Event.ABORTED: Status.ABORTED,
         **_ENDS,
     },
+    # Its kitchen may die at any time; another one builds the model again.
     Status.INITIALIZING: {
         Event.MODEL_READY: Status.RUNNING,
+        Event.RESTART: Status.INITIALIZING,
         Event.ASK_STOP: Status.STOPPING,
         **_ENDS,
     },
     Status.RUNNING: {
+        Event.RESTART: Status.INITIALIZING,
         Event.ASK_PAUSE: Status.PAUSING,
         Event.ASK_STOP: Status.STOPPING,
         Event.COMPLETE: Status.COMPLETED,
@@ -77,16 +86,20 @@ OPERATION_MOVES: dict[Status, dict[Event, Status]] = {
     },
     Status.STOPPING: {
         Event.STOPPED: Status.STOPPED,
+        Event.ABORTED: Status.ABORTED,
         Event.COMPLETE: Status.COMPLETED,
         **_ENDS,
     },
-    Status.STOPPED: {},
-    Status.INTERRUPTED: {},
+    Status.STOPPED: {Event.TAKE_UP: Status.QUEUED, Event.ABORTED: Status.ABORTED},
+    Status.INTERRUPTED: {Event.TAKE_UP: Status.QUEUED, Event.ABORTED: Status.ABORTED},
     Status.COMPLETED: {},
     Status.FAILED: {},
+    Status.ABORTED: {},
 }
 
-ENDED = frozenset(status for status, moves in OPERATION_MOVES.items() if not moves)
+FINAL = frozenset(status for status, moves in OPERATION_MOVES.items() if not moves)
+RESUMABLE = frozenset({Status.STOPPED, Status.INTERRUPTED})
+ENDED = FINAL | RESUMABLE
 ACTIVE = frozenset(Status) - ENDED - {Status.QUEUED}
 
 
@@ -97,7 +110,7 @@ def advance(status: Status, event: Event) -> Status:
     """
     after = OPERATION_MOVES[status].get(event)
     if after is None:
-        ended = "Start it again as a new operation." if status in ENDED else ""
+        ended = "Start it again as a new operation." if status in FINAL else ""
         raise LifecycleError.between(status, _aim(event), way_out=ended)
     return after
 

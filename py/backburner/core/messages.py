@@ -100,6 +100,60 @@ class Guess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """One run as it is kept: what was asked for, how far it came, and how it stood last.
+
+    The worker keeps it in its database beside the checkpoints, with the complete recipe; the
+    page keeps a copy in localStorage, with a recipe whose examples are only counted. Absent
+    figures are None; times are seconds since 1970. `progress` holds no points: the curves are
+    kept apart. `checkpoint` is the step of the newest one, None where there is none; `redone`
+    counts the steps that were trained twice because of interruptions.
+    """
+
+    id: str
+    kind: str
+    name: str
+    recipe: dict[str, object]
+    status: str
+    created: float
+    epochs: int
+    started: float | None = None
+    finished: float | None = None
+    backend: str | None = None
+    kernels: str | None = None
+    mode: str | None = None
+    progress: TrainingProgressed | None = None
+    last_epoch: EpochEnd | None = None
+    test: Score | None = None
+    error: Fault | None = None
+    checkpoint: int | None = None
+    redone: int = 0
+    data_sha256: str | None = None
+    parameters: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnClass:
+    """A class of the visitor's drawings; its name may change, its id never does."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """One drawing: `class_id` says of what, `ink` is its bitmap as core/drawing.py writes it.
+
+    `created` is in seconds since 1970.
+    """
+
+    id: str
+    class_id: str
+    created: float
+    ink: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TensorFacts:
     """One parameter tensor, and the sha256 of its values as little-endian float32."""
 
@@ -113,24 +167,48 @@ class TensorFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitTraining:
-    """Load the data and build the model of a recipe. Answered by ModelReady."""
+    """Load the data and build the model. Answered by ModelReady.
+
+    With a recipe: of a new run, which is kept from now on; `name` and `created` (seconds since
+    1970) are for its record. It trains also where nothing can be kept. Where a run of this id
+    and recipe is kept with a checkpoint, that one is brought back: the sender may have missed it.
+
+    Without one: of the kept run with this operation's id, whose newest good checkpoint is brought
+    back; refused with a StorageError when nothing is kept of it, or no checkpoint of one that is
+    over. Either way the run is the sender's from now on: whoever had it before can write no
+    checkpoint of it any more.
+    """
 
     tag: ClassVar[str] = "INIT_TRAINING"
-    recipe: dict[str, object]
+    recipe: dict[str, object] | None = None
+    name: str = ""
+    created: float = 0.0
+    mode: str = "worker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartTraining:
-    """Train the model that InitTraining built. Settled by TrainingCompleted or Stopped."""
+    """Train the model that InitTraining built. Settled by TrainingCompleted or Stopped.
+
+    `checkpoint` is the step from which a run is taken up again: where the model stands, or its
+    newest checkpoint (ModelReady and Stopped name both); None for one that has not begun. The
+    model goes on from where it stands; with any other step the order is refused.
+    """
 
     tag: ClassVar[str] = "START_TRAINING"
+    checkpoint: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopTraining:
-    """End the training after the step under way; the model stays. Answered by Stopped."""
+    """End the training after the step under way; the model stays. Answered by Stopped.
+
+    What was reached is kept as a checkpoint first. With `abort` the run is kept as aborted, which
+    is final; a kept run that is not under way can be aborted too.
+    """
 
     tag: ClassVar[str] = "STOP_TRAINING"
+    abort: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +259,79 @@ class Ping:
     tag: ClassVar[str] = "PING"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListRuns:
+    """Ask for all kept runs, oldest first. Answered by RunsListed."""
+
+    tag: ClassVar[str] = "LIST_RUNS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadCurves:
+    """Ask for the kept curves of a run; of one that is not kept they are empty.
+
+    Answered by CurvesRead.
+    """
+
+    tag: ClassVar[str] = "READ_CURVES"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearRun:
+    """Free a run's model and delete all that is kept of it. Answered by RunCleared."""
+
+    tag: ClassVar[str] = "CLEAR_RUN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadData:
+    """Load the shipped data of a source now, so that a training need not wait for it.
+
+    Answered by DataLoaded.
+    """
+
+    tag: ClassVar[str] = "LOAD_DATA"
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadDrawings:
+    """Ask for the visitor's drawings, as they are kept. Answered by DrawingsRead."""
+
+    tag: ClassVar[str] = "READ_DRAWINGS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeDrawings:
+    """Keep these classes as they are named here, and some drawings more or fewer.
+
+    Classes that are not named stay behind those that are, unless `remove_classes` names them:
+    another tab may have added them. Refused when it could not be stored; the worker then holds it
+    for as long as it lives, so that a training can learn from it all the same. Answered by
+    DrawingsChanged.
+    """
+
+    tag: ClassVar[str] = "CHANGE_DRAWINGS"
+    classes: tuple[DrawnClass, ...]
+    keep: tuple[Drawing, ...] = ()
+    remove: tuple[str, ...] = ()
+    remove_classes: tuple[str, ...] = ()
+
+
 # --- to the page -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartReported:
+    """How a part of the worker's start is doing (also sent by workers/kitchen.js).
+
+    `part` is "python" or "tensorflow"; `state` is "loading", "ready" or "failed".
+    """
+
+    tag: ClassVar[str] = "PART"
+    part: str
+    state: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +358,10 @@ class ModelReady:
     `examples` are test examples for the page to show, by index, with their labels; the one
     buffer holds their pixels as bytes (0 is empty, 255 is full ink), examples one after the
     other, each as `[height, width, channels]`.
+
+    `step` is where the model stands: above 0 for a kept run, brought back from its checkpoint of
+    that step. Then `progress` and `epoch_ends` say what was known there, and a second buffer
+    holds the curves up to there (as CurvesRead).
     """
 
     tag: ClassVar[str] = "MODEL_READY"
@@ -221,6 +375,9 @@ class ModelReady:
     examples: tuple[int, ...]
     labels: tuple[str, ...]
     data_sha256: str
+    step: int = 0
+    progress: TrainingProgressed | None = None
+    epoch_ends: tuple[EpochEnd, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,13 +407,15 @@ class TrainingProgressed:
 class TrainingCompleted:
     """All epochs are done. `test` is None when the split has no test part.
 
-    `guesses` are about the examples that ModelReady showed.
+    `guesses` are about the examples that ModelReady showed. `checkpoint` is the step of the
+    checkpoint that holds the result; None when it could not be kept.
     """
 
     tag: ClassVar[str] = "TRAINING_COMPLETE"
     test: Score | None
     guesses: tuple[Guess, ...]
     elapsed_s: float
+    checkpoint: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,9 +427,43 @@ class TrainingFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingDispossessed:
+    """The training ended because the run belongs to another page by now; nothing was lost."""
+
+    tag: ClassVar[str] = "TRAINING_DISPOSSESSED"
+    error: Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpointed:
+    """The state after `step` is safe: its transaction is complete.
+
+    `bytes` is its size; `took_ms` what making it cost the training (copying and hashing; the
+    writing goes on beside the next steps).
+    """
+
+    tag: ClassVar[str] = "CHECKPOINTED"
+    step: int
+    bytes: int
+    took_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointFailed:
+    """A checkpoint could not be kept; the training goes on, and the one before still stands."""
+
+    tag: ClassVar[str] = "CHECKPOINT_FAILED"
+    step: int
+    error: Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Paused:
+    """It waits; `checkpoint` is the step of its newest checkpoint, None without one."""
+
     tag: ClassVar[str] = "PAUSED"
     step: int
+    checkpoint: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,8 +474,11 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
+    """It ended as was asked; `checkpoint` is the step of its newest checkpoint, or None."""
+
     tag: ClassVar[str] = "STOPPED"
     step: int
+    checkpoint: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +519,57 @@ class WeightsDescribed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunsListed:
+    """Every kept run that can be read. `problem` says why none, or not all, can be.
+
+    It names the newest version's run before a torn one, and the storage that does not open.
+    """
+
+    tag: ClassVar[str] = "RUNS_LISTED"
+    runs: tuple[StoredRun, ...]
+    problem: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvesRead:
+    """The curves of a run up to its newest checkpoint.
+
+    The one buffer holds little-endian float64: all steps, then all losses, then all accuracies.
+    """
+
+    tag: ClassVar[str] = "CURVES_READ"
+    epoch_ends: tuple[EpochEnd, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCleared:
+    tag: ClassVar[str] = "RUN_CLEARED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataLoaded:
+    tag: ClassVar[str] = "DATA_LOADED"
+    source: str
+    examples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawingsRead:
+    """Every drawing that can be read, in the order in which they were drawn."""
+
+    tag: ClassVar[str] = "DRAWINGS_READ"
+    classes: tuple[DrawnClass, ...]
+    drawings: tuple[Drawing, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawingsChanged:
+    """The change is safe: its transaction is complete."""
+
+    tag: ClassVar[str] = "DRAWINGS_CHANGED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """The order named by the envelope's request was not carried out; nothing was changed."""
 
@@ -358,13 +605,23 @@ Order = (
     | DescribeWeights
     | Dispose
     | Ping
+    | ListRuns
+    | ReadCurves
+    | ClearRun
+    | LoadData
+    | ReadDrawings
+    | ChangeDrawings
 )
 Report = (
     WorkerReady
+    | PartReported
     | ModelReady
     | TrainingProgressed
     | TrainingCompleted
     | TrainingFailed
+    | TrainingDispossessed
+    | Checkpointed
+    | CheckpointFailed
     | Paused
     | Resumed
     | Stopped
@@ -372,6 +629,12 @@ Report = (
     | Pong
     | PredictionResult
     | WeightsDescribed
+    | RunsListed
+    | CurvesRead
+    | RunCleared
+    | DataLoaded
+    | DrawingsRead
+    | DrawingsChanged
     | Refused
     | WorkerFaulted
     | Log
@@ -383,7 +646,7 @@ TO_PAGE: tuple[type[Report], ...] = Report.__args__
 BY_TAG: dict[str, type[Message]] = {kind.tag: kind for kind in (*TO_WORKER, *TO_PAGE)}
 
 # What settles an order besides Refused. START_TRAINING has many reports and one end.
-OPERATION_ENDS = (TrainingCompleted, TrainingFailed, Stopped)
+OPERATION_ENDS = (TrainingCompleted, TrainingFailed, TrainingDispossessed, Stopped)
 ANSWERS: dict[type[Order], tuple[type[Report], ...]] = {
     InitTraining: (ModelReady,),
     StartTraining: OPERATION_ENDS,
@@ -394,4 +657,10 @@ ANSWERS: dict[type[Order], tuple[type[Report], ...]] = {
     DescribeWeights: (WeightsDescribed,),
     Dispose: (Disposed,),
     Ping: (Pong,),
+    ListRuns: (RunsListed,),
+    ReadCurves: (CurvesRead,),
+    ClearRun: (RunCleared,),
+    LoadData: (DataLoaded,),
+    ReadDrawings: (DrawingsRead,),
+    ChangeDrawings: (DrawingsChanged,),
 }

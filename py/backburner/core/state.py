@@ -10,129 +10,80 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from types import MappingProxyType
 from typing import assert_never
 
-from backburner.core.lifecycle import ACTIVE, Event, Status, WorkerStatus, advance, advance_worker
+from backburner.core.lifecycle import (
+    FINAL,
+    RESUMABLE,
+    Event,
+    Status,
+    WorkerStatus,
+    advance,
+    advance_worker,
+)
 from backburner.core.messages import (
-    EpochEnd,
+    Checkpointed,
+    CheckpointFailed,
     Fault,
-    Guess,
     ModelReady,
-    Score,
     TrainingCompleted,
     TrainingProgressed,
     WorkerReady,
 )
+from backburner.core.operation import Operation
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One operation as the page knows it. `recipe` is the complete JSON recipe.
-
-    Absent figures are None until the first report; times are seconds since 1970.
-    """
-
-    id: str
-    kind: str
-    name: str
-    recipe: Mapping[str, object]
-    status: Status
-    created: float
-    epochs: int
-    started: float | None = None
-    finished: float | None = None
-    backend: str | None = None
-    kernels: str | None = None
-    progress: TrainingProgressed | None = None
-    epoch_ends: tuple[EpochEnd, ...] = ()
-    model: ModelReady | None = None
-    test: Score | None = None
-    guesses: tuple[Guess, ...] = ()
-    error: Fault | None = None
-    lives: bool = False
-    """Whether the worker holds its model: only then can it be asked anything."""
-
-    @property
-    def step(self) -> int:
-        return self.progress.step if self.progress else 0
-
-    @property
-    def is_active(self) -> bool:
-        return self.status in ACTIVE
-
-    def snapshot(self) -> dict[str, object]:
-        """The JSON that the automation hook and other people's tests see (CONTRACTS.md)."""
-        at = self.progress
-        last = self.epoch_ends[-1] if self.epoch_ends else None
-        return {
-            "id": self.id,
-            "kind": self.kind,
-            "name": self.name,
-            "status": self.status.value,
-            "epoch": at.epoch if at else 0,
-            "epochs": self.epochs,
-            "step": self.step,
-            "steps": at.steps if at else self.model.steps if self.model else None,
-            "loss": at.loss if at else None,
-            "accuracy": at.accuracy if at else None,
-            "validation": last and last.validation and last.validation.as_dict(),
-            "test": self.test and self.test.as_dict(),
-            "samples_per_s": at.samples_per_s if at else None,
-            "eta_s": at.eta_s if at else None,
-            "mode": "worker",
-            "backend": self.backend,
-            "kernels": self.kernels,
-            "started": self.started,
-            "parameters": self.model.parameters if self.model else None,
-            "error": _fault(self.error),
-            "recipe": brief_recipe(self.recipe),
-            "timing": {
-                "created": self.created,
-                "started": self.started,
-                "finished": self.finished,
-                "elapsed_s": at.elapsed_s if at else None,
-                "ms_per_step": at.ms_per_step if at else None,
-            },
-        }
-
-
-def brief_recipe(recipe: Mapping[str, object]) -> dict[str, object]:
-    """A recipe for snapshots and records: examples that stand in it are only counted.
-
-    They can be megabytes, and a snapshot is made for every report.
-    """
-    brief = dict(recipe)
-    data = recipe.get("data")
-    if isinstance(data, Mapping) and isinstance(inputs := data.get("inputs"), list | tuple):
-        kept = {key: value for key, value in data.items() if key not in ("inputs", "labels")}
-        brief["data"] = {**kept, "examples": len(inputs)}
-    return brief
-
-
-def _fault(fault: Fault | None) -> dict[str, str] | None:
-    if fault is None:
-        return None
-    named = {"name": fault.name, "message": fault.message}
-    return {**named, "key": fault.key} if fault.key else named
+WITHOUT_WORKER = "off"
+"""The reason for the main thread when the address asked for it; every other one is a failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """The worker as the page knows it; `generation` counts the workers since the page loaded."""
+    """The worker as the page knows it; `generation` counts the kitchens since the page loaded.
+
+    `mode` is where it is: "worker", or "main-thread" when the page itself has to do the work,
+    and then `reason` says why: WITHOUT_WORKER, or what failed.
+    """
 
     status: WorkerStatus = WorkerStatus.NONE
     generation: int = 0
+    mode: str = "worker"
+    reason: str | None = None
     facts: WorkerReady | None = None
     problem: str | None = None
 
 
+class PartState(StrEnum):
+    """How one part of the start is doing."""
+
+    WAITING = "waiting"
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of the start; `detail` says why it failed."""
+
+    state: PartState = PartState.WAITING
+    detail: str = ""
+
+
+PARTS = ("python", "tensorflow", "runs", "data")
+"""What has to be loaded before everything can be used, in the order in which it is shown."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Operations in the order in which they were asked for, and the worker."""
+    """Operations in the order in which they were asked for, the worker, the parts of the start."""
 
     operations: Mapping[str, Operation] = field(default_factory=lambda: MappingProxyType({}))
     worker: Worker = field(default_factory=Worker)
+    parts: Mapping[str, Part] = field(
+        default_factory=lambda: MappingProxyType({name: Part() for name in PARTS})
+    )
 
     def active(self) -> Operation | None:
         """The operation that the worker is busy with (kinds don't run side by side yet)."""
@@ -153,7 +104,10 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """The records of earlier visits were read."""
+    """The records of earlier visits were read, from localStorage or from the worker's database.
+
+    They say more than what was known of the same operation, unless it is under way here.
+    """
 
     operations: tuple[Operation, ...]
 
@@ -167,11 +121,15 @@ class Requested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """An operation's life went on, with nothing else to say."""
+    """An operation's life went on, with nothing else to say.
+
+    `checkpoint` is the newest one's step where the report names it.
+    """
 
     id: str
     event: Event
     at: float
+    checkpoint: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +147,7 @@ class Reported:
     """The worker reported on an operation."""
 
     id: str
-    report: ModelReady | TrainingProgressed | TrainingCompleted
+    report: ModelReady | TrainingProgressed | TrainingCompleted | Checkpointed | CheckpointFailed
     at: float
 
 
@@ -201,24 +159,59 @@ class Forgotten:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cleared:
+    """An operation and all that was kept of it is gone."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """Whether another tab has an operation."""
+
+    id: str
+    elsewhere: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartMoved:
+    """A part of the start got on, or failed."""
+
+    name: str
+    part: Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerMoved:
     """The worker's life went on."""
 
     status: WorkerStatus
     generation: int
+    mode: str = "worker"
+    reason: str | None = None
     facts: WorkerReady | None = None
     problem: str | None = None
 
 
-Change = Recovered | Requested | Moved | Failed | Reported | Forgotten | WorkerMoved
+Change = (
+    Recovered
+    | Requested
+    | Moved
+    | Failed
+    | Reported
+    | Forgotten
+    | Cleared
+    | Marked
+    | PartMoved
+    | WorkerMoved
+)
 
 
 def reduce(state: State, change: Change) -> State:
     """The state after `change`. Raises LifecycleError for an impossible move."""
     match change:
         case Recovered():
-            found = {each.id: each for each in change.operations}
-            return _with_operations(state, {**found, **state.operations})
+            return _with_operations(state, _recovered(state, change))
         case Requested():
             return _with(state, change.operation)
         case Moved():
@@ -236,20 +229,54 @@ def reduce(state: State, change: Change) -> State:
             return _with(state, _reported(state, state.operations[change.id], change))
         case Forgotten():
             return _with(state, replace(state.operations[change.id], lives=False))
+        case Cleared():
+            left = {key: each for key, each in state.operations.items() if key != change.id}
+            return _with_operations(state, left)
+        case Marked():
+            before = state.operations[change.id]
+            return _with(state, replace(before, elsewhere=change.elsewhere))
+        case PartMoved():
+            parts = {**state.parts, change.name: change.part}
+            return replace(state, parts=MappingProxyType(parts))
         case WorkerMoved():
             return _worker_moved(state, change)
         case _:
             assert_never(change)
 
 
+def _recovered(state: State, change: Recovered) -> dict[str, Operation]:
+    """All operations, in the order in which they were asked for."""
+    found = {each.id: each for each in change.operations}
+    for key, here in state.operations.items():
+        there = found.get(key)
+        if there is None or here.is_active or here.lives:
+            found[key] = here
+        elif here.status is Status.QUEUED and there.status in RESUMABLE:
+            # It waits to be taken up; that it was cut off is known.
+            found[key] = replace(there, status=here.status, error=None)
+    return dict(sorted(found.items(), key=lambda item: item[1].created))
+
+
 def _moved(operation: Operation, change: Moved) -> Operation:
-    status = advance(operation.status, change.event)
-    after = replace(operation, status=status)
-    if change.event is Event.BEGIN:
-        return replace(after, started=change.at)
-    if change.event is Event.STOPPED:
-        return replace(after, finished=change.at)
-    return after
+    after = replace(
+        operation,
+        status=advance(operation.status, change.event),
+        checkpoint=operation.checkpoint if change.checkpoint is None else change.checkpoint,
+    )
+    match change.event:
+        case Event.BEGIN:
+            return replace(after, started=operation.started or change.at, finished=None)
+        case Event.STOPPED | Event.ABORTED:
+            return replace(after, finished=change.at)
+        case Event.TAKE_UP:
+            return replace(after, error=None, elsewhere=False, restarts=0)
+        case Event.MODEL_READY:
+            # Its model was in the worker still: nothing has to be trained again.
+            return replace(after, resumed_at=operation.step)
+        case Event.RESTART:
+            return replace(after, lives=False, restarts=operation.restarts + 1)
+        case _:
+            return after
 
 
 def _reported(state: State, operation: Operation, change: Reported) -> Operation:
@@ -261,12 +288,15 @@ def _reported(state: State, operation: Operation, change: Reported) -> Operation
             if status is Status.INITIALIZING:
                 status = advance(status, Event.MODEL_READY)
             return replace(
-                operation,
+                _taken_up(operation, report) if report.step or operation.step else operation,
                 status=status,
                 model=report,
                 lives=True,
                 backend=facts.backend if facts else None,
                 kernels=facts.kernels if facts else None,
+                mode=state.worker.mode,
+                data_sha256=report.data_sha256,
+                parameters=report.parameters,
             )
         case TrainingProgressed() as report:
             # The points are on the curve already; the state keeps where the training is.
@@ -281,10 +311,29 @@ def _reported(state: State, operation: Operation, change: Reported) -> Operation
                 status=advance(operation.status, Event.COMPLETE),
                 test=report.test,
                 guesses=report.guesses,
+                checkpoint=report.checkpoint,
                 finished=change.at,
             )
+        case Checkpointed() as report:
+            # It got further than the one that it was restarted from.
+            return replace(operation, checkpoint=report.step, trouble=None, restarts=0)
+        case CheckpointFailed() as report:
+            return replace(operation, trouble=report.error)
         case _ as unknown:
             assert_never(unknown)
+
+
+def _taken_up(operation: Operation, report: ModelReady) -> Operation:
+    """The run goes back to its checkpoint: what was trained after it is trained again."""
+    under_way = operation.status not in FINAL
+    return replace(
+        operation,
+        progress=report.progress,
+        epoch_ends=report.epoch_ends,
+        checkpoint=report.step or None,
+        resumed_at=report.step if under_way else operation.resumed_at,
+        redone=operation.redone + max(0, operation.step - report.step) * under_way,
+    )
 
 
 def _worker_moved(state: State, change: WorkerMoved) -> State:
@@ -292,6 +341,8 @@ def _worker_moved(state: State, change: WorkerMoved) -> State:
     after = Worker(
         status=advance_worker(before.status, change.status),
         generation=change.generation,
+        mode=change.mode,
+        reason=change.reason,
         facts=change.facts or (before.facts if change.generation == before.generation else None),
         problem=change.problem,
     )

@@ -48,7 +48,7 @@ def encode(envelope: Envelope) -> str:
 
     Raises LocalProtocolError for what JSON cannot carry (NaN, infinity, functions).
     """
-    body = _to_json(envelope.message)
+    body = to_json(envelope.message)
     try:
         return json.dumps(
             {
@@ -123,6 +123,15 @@ def read(kind: type[T], value: object, where: str) -> T:
     return _read(kind, value, where)  # type: ignore[no-any-return]
 
 
+def to_json(value: Any) -> Any:
+    """A message, or a part of one, as the JSON that `read` builds it from."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: to_json(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, tuple | list):
+        return [to_json(item) for item in value]
+    return value
+
+
 def _parse(text: object) -> dict[str, Any]:
     if not isinstance(text, str):
         raise NotJson(
@@ -145,14 +154,6 @@ def _parse(text: object) -> dict[str, Any]:
 
 def _read_optional_text(value: object, where: str) -> str | None:
     return None if value is None else read(str, value, where)
-
-
-def _to_json(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {item.name: _to_json(getattr(value, item.name)) for item in fields(value)}
-    if isinstance(value, tuple | list):
-        return [_to_json(item) for item in value]
-    return value
 
 
 @cache
