@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
+from backburner.core.drawing import Bitmap, most_ink
 from backburner.core.errors import DataError
-from backburner.core.options import sizes
+from backburner.core.options import as_number, show, sizes
 from backburner.core.recipe import InlineData
 from backburner.core.split import PARTS, SplitRecipe, divide
 from backburner.core.split import Part as Part  # the word for what Split.part takes
@@ -116,6 +117,20 @@ class Dataset:
             classes=data.classes,
         )
 
+    @classmethod
+    def from_drawings(
+        cls, drawings: Sequence[tuple[int, Bitmap]], classes: Sequence[str], size: int
+    ) -> Dataset:
+        """Drawings with their labels, each counted to a picture of `size` by `size`."""
+        return cls.of(
+            inputs=b"".join(bytes(row) for _, ink in drawings for row in ink.counts(size)),
+            dtype="uint8",
+            scale=1 / most_ink(size),
+            shape=(size, size, 1),
+            labels=[label for label, _ in drawings],
+            classes=classes,
+        )
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -166,3 +181,33 @@ def split_dataset(
             chosen[part].extend(indexes[i] for i in order[start : start + counts[part]])
             start += counts[part]
     return Split(**{part: tuple(sorted(indexes)) for part, indexes in chosen.items()})
+
+
+def one_example(inputs: object, shape: tuple[int, ...]) -> array[float]:
+    """Checks and flattens one example. Raises DataError naming both shapes."""
+    numbers: list[object] = []
+    got: list[int] = []
+    level: list[object] = [inputs]
+    while level and all(isinstance(item, list | tuple) for item in level) and len(got) < 5:
+        lengths = {len(item) for item in level if isinstance(item, list | tuple)}
+        got.append(lengths.pop() if len(lengths) == 1 else -1)
+        level = [part for item in level if isinstance(item, list | tuple) for part in item]
+    numbers = level
+    count = math.prod(shape)
+    flat, without_channels = [count], list(shape[:-1]) if shape[-1] == 1 else []
+    if got not in (flat, list(shape), without_channels):
+        found = "rows of different lengths" if -1 in got else sizes(got) if got else show(inputs)
+        raise DataError(
+            f"The example to predict is {found}, but this model takes {sizes(shape)}, or the same "
+            f"{count:,} numbers in one row. Give it a picture of that size."
+        )
+    checked = array("f")
+    for position, item in enumerate(numbers):
+        number = as_number(item)
+        if number is None:
+            raise DataError(
+                f"Number {position} of the example to predict ({sizes(shape)}) is {show(item)}, "
+                f"but only finite numbers can be looked at, best between 0 and 1."
+            )
+        checked.append(number)
+    return checked

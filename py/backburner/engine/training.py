@@ -8,19 +8,16 @@ event loop by itself; the caller does, between calls.
 
 from __future__ import annotations
 
-import hashlib
 import math
-from array import array
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from backburner.core.errors import DataError, LifecycleError, TrainingDiverged
+from backburner.core.errors import Damaged, LifecycleError, TrainingDiverged
 from backburner.core.model import ModelSpec
-from backburner.core.options import as_number, show, sizes
 from backburner.core.recipe import Recipe
 from backburner.core.split import check_batch_size
-from backburner.engine.data import Dataset, Part, Split, split_dataset
+from backburner.engine.checkpoint import Checkpoint, describe_weights, recipe_sha256
+from backburner.engine.data import Dataset, Part, Split, one_example, split_dataset
 from backburner.engine.gradients import register_missing_kernels
 from backburner.engine.layers import forward, initial_parameters
 from backburner.engine.optimizers import (
@@ -30,49 +27,11 @@ from backburner.engine.optimizers import (
     optimizer_from_recipe,
 )
 from backburner.engine.randomness import key
+from backburner.engine.results import Evaluation, Prediction, StepResult
+from backburner.engine.safetensors import Numbers
 
 if TYPE_CHECKING:
     from backburner.engine.tensors import Tensor, Tensors
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepResult:
-    """One step's figures, of its batch, before the step changed the weights.
-
-    `step` counts the steps done, this one included; `epoch` the epochs finished by then.
-    """
-
-    step: int
-    epoch: int
-    loss: float
-    accuracy: float
-    samples: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
-    """One example of a part: its place in the dataset, and class indexes."""
-
-    index: int
-    label: int
-    predicted: int
-    confidence: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """A part's figures so far: of the first `count` of its examples.
-
-    `loss` and `accuracy` are None when the part is empty. `predictions` are all of the
-    part's once `done`, and empty before.
-    """
-
-    part: Part
-    loss: float | None
-    accuracy: float | None
-    count: int
-    done: bool
-    predictions: tuple[Prediction, ...] = ()
 
 
 class Training:
@@ -100,6 +59,7 @@ class Training:
         self.steps = self.epochs * self.steps_per_epoch
         self._tensors = tensors
         self._order: tuple[int, list[int]] = (-1, [])
+        self._recipe_sha256 = recipe_sha256(recipe)
         self.parameters: dict[str, Tensor] = {}
         self.state: dict[str, Tensor] = {}
         self._inputs: Tensor = None
@@ -326,7 +286,7 @@ class Training:
         `inputs` are the numbers that the model sees (0 to 1 for digits), in one row or
         nested as rows of columns, with or without a list of channels. Raises DataError.
         """
-        numbers = _one_example(inputs, self.dataset.shape)
+        numbers = one_example(inputs, self.dataset.shape)
         if self._disposed:
             raise LifecycleError.between("disposed", "predicting", way_out="Start anew.")
         tensors = self._tensors
@@ -347,31 +307,97 @@ class Training:
             "probabilities": probabilities,
         }
 
-    # --- weights -----------------------------------------------------------------------
+    # --- weights and checkpoints -------------------------------------------------------
 
     async def weights(self) -> dict[str, Any]:
-        """`{"sha256", "tensors": [{"name", "shape", "sha256"}, ...]}` of the weights of now.
+        """`{"sha256", "tensors": [{"name", "shape", "sha256"}, ...]}` of the weights of now."""
+        return describe_weights(await self._read(self.parameters))
 
-        Each tensor's is over its float32, little-endian; the whole one's over a line
-        `name shape` (`conv2d_1/kernel 3x3x1x16`) and those bytes, for each in order.
+    async def checkpoint(self, *, kernels: str = "stock") -> bytes:
+        """All that is needed to go on exactly from here, as one file.
+
+        It is of one moment, whatever happens while it is read. To be asked for between two
+        steps. Raises TrainingDiverged for weights that are no numbers any more: those are never
+        kept.
+        """
+        tensors, step, names = self._tensors, self.step, list(self.parameters)
+        with tensors.scope():
+            totals = [tensors.sum(tensor) for tensor in self.parameters.values()]
+            total = tensors.keep(tensors.stack(totals))
+        try:
+            read = await self._read({**self.parameters, **self.state})
+            sums = await tensors.read_floats(total)
+        finally:
+            tensors.dispose(total)
+        if not all(map(math.isfinite, sums)):
+            raise _diverged(self.recipe, step)
+        return Checkpoint(
+            step=step,
+            optimizer=self.recipe.training.optimizer,
+            recipe_sha256=self._recipe_sha256,
+            data_sha256=self.dataset.digest,
+            backend=tensors.backend,
+            kernels=kernels,
+            parameters={name: read.pop(name) for name in names},
+            state=read,
+        ).to_bytes()
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Goes to where the checkpoint was made, wherever this training stands.
+
+        All or nothing. Raises DataError, RecipeError or Damaged for a checkpoint that is not of
+        this training, BackendError when there is no room for it.
+        """
+        if self._disposed:
+            raise LifecycleError.between("disposed", "restored", way_out="Start anew.")
+        checkpoint.check_belongs_to(
+            recipe_sha256=self._recipe_sha256,
+            data_sha256=self.dataset.digest,
+            data=self.recipe.data.source,
+        )
+        shapes = {name: parameter.shape for name, parameter in self.spec.parameters()}
+        slots = [f"{name}/{slot}" for name in shapes for slot in self.optimizer.slots]
+        checkpoint.check_fits(
+            parameters=shapes, state={name: shapes[name.rpartition("/")[0]] for name in slots}
+        )
+        if checkpoint.step > self.steps:
+            raise Damaged(
+                "A checkpoint cannot be used: it is of a step after the last one. An older one "
+                "may still be good.",
+                detail=f"step {checkpoint.step} of {self.steps}",
+            )
+        tensors = self._tensors
+        with tensors.scope():
+            parameters, state = (
+                {
+                    name: tensors.from_bytes(stored[name].data, stored[name].shape, "float32")
+                    for name in names
+                }
+                for stored, names in ((checkpoint.parameters, shapes), (checkpoint.state, slots))
+            )
+            for tensor in (*parameters.values(), *state.values()):
+                tensors.keep(tensor)
+        old = [*self.parameters.values(), *self.state.values()]
+        self.parameters, self.state, self.step = parameters, state, checkpoint.step
+        tensors.dispose(*old)
+
+    async def _read(self, named: Mapping[str, Tensor]) -> dict[str, Numbers]:
+        """The numbers of tensors as they are now, even if a step or a disposal comes between.
+
+        (On wasm and cpu nothing does: there reading never gives way.)
         """
         tensors = self._tensors
         with tensors.scope():
-            copies = {name: tensors.clone(tensor) for name, tensor in self.parameters.items()}
+            copies = {name: tensors.clone(tensor) for name, tensor in named.items()}
             for copy in copies.values():  # not before all are there: a failure leaves none
                 tensors.keep(copy)
-        whole = hashlib.sha256()
-        listed: list[dict[str, Any]] = []
         try:
-            for name, copy in copies.items():
-                shape = list(tensors.shape(copy))
-                data = await tensors.read(copy)
-                whole.update(f"{name} {'x'.join(map(str, shape))}\n".encode() + data)
-                digest = hashlib.sha256(data).hexdigest()
-                listed.append({"name": name, "shape": shape, "sha256": digest})
+            return {
+                name: Numbers(shape=tensors.shape(copy), data=await tensors.read(copy))
+                for name, copy in copies.items()
+            }
         finally:
             tensors.dispose(*copies.values())
-        return {"sha256": whole.hexdigest(), "tensors": listed}
 
     def dispose(self) -> None:
         """Frees every tensor of this training. May be called again."""
@@ -388,33 +414,3 @@ def _diverged(recipe: Recipe, step: int) -> TrainingDiverged:
         f"the weights ran away. Try a smaller learning rate, {rate / 10:g} instead of {rate:g}.",
         key="training.learning_rate",
     )
-
-
-def _one_example(inputs: object, shape: tuple[int, ...]) -> array[float]:
-    """Checks and flattens one example. Raises DataError naming both shapes."""
-    numbers: list[object] = []
-    got: list[int] = []
-    level: list[object] = [inputs]
-    while level and all(isinstance(item, list | tuple) for item in level) and len(got) < 5:
-        lengths = {len(item) for item in level if isinstance(item, list | tuple)}
-        got.append(lengths.pop() if len(lengths) == 1 else -1)
-        level = [part for item in level if isinstance(item, list | tuple) for part in item]
-    numbers = level
-    count = math.prod(shape)
-    flat, without_channels = [count], list(shape[:-1]) if shape[-1] == 1 else []
-    if got not in (flat, list(shape), without_channels):
-        found = "rows of different lengths" if -1 in got else sizes(got) if got else show(inputs)
-        raise DataError(
-            f"The example to predict is {found}, but this model takes {sizes(shape)}, or the same "
-            f"{count:,} numbers in one row. Give it a picture of that size."
-        )
-    checked = array("f")
-    for position, item in enumerate(numbers):
-        number = as_number(item)
-        if number is None:
-            raise DataError(
-                f"Number {position} of the example to predict ({sizes(shape)}) is {show(item)}, "
-                f"but only finite numbers can be looked at, best between 0 and 1."
-            )
-        checked.append(number)
-    return checked
