@@ -172,7 +172,7 @@ def test_a_value_out_of_range_is_refused_naming_its_key(wire: object, key: str) 
         (recipe(kind="fine-tune", method={"name": "lora"}), "kind"),
         (recipe(priority=1), "priority"),
         (recipe(then=[]), "then"),
-        (recipe(data={"source": "drawings"}), "data.source"),
+        (recipe(data={"source": "shapes"}), "data.source"),
         (recipe(model={"from": "abc"}), "model.from"),
         (recipe(model={"preset": "text"}), "model.preset"),
         *(
@@ -362,3 +362,42 @@ def test_data_that_cannot_work_is_refused_with_key_and_numbers(
 )
 def test_data_that_is_just_enough_is_taken(wire: object) -> None:
     Recipe.from_wire(wire)
+
+
+DRAWN = {"cat": 12, "dog": 3}
+
+
+def test_a_recipe_for_drawings_is_checked_against_those_that_there_are() -> None:
+    wire = recipe(data={"source": "drawings", "size": 8}, training={"batch_size": 4})
+    parsed = Recipe.from_wire(wire, drawings=DRAWN)
+    assert parsed.data.classes == ("cat", "dog")
+    assert parsed.data.input_shape == (8, 8, 1)
+    assert Recipe.from_wire(parsed.to_wire(), drawings=DRAWN) == parsed
+    assert Recipe.from_wire(recipe(data={"source": "drawings"}, training={"batch_size": 1}),
+                            drawings=DRAWN).data.input_shape == (16, 16, 1)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("drawings", "key", "words"),
+    [
+        (None, "data.source", "nobody draws"),
+        ({}, "data.source", "no drawings yet"),
+        ({"cat": 9}, "data.source", 'only one class of drawings, "cat"'),
+        ({"cat": 9, "dog": 0}, "data.classes", '"dog" has 0 examples'),
+        ({"cat": 9, "dog": 2}, "data.split", '"dog" has only 2 examples'),
+        ({"cat": 3, "dog": 3}, "training.batch_size", "only 2 examples"),
+    ],
+)
+def test_drawings_that_will_not_do_are_refused_with_the_way_out(
+    drawings: dict[str, int] | None, key: str, words: str
+) -> None:
+    with pytest.raises(DataError, match=words) as refused:
+        Recipe.from_wire(recipe(data={"source": "drawings"}), drawings=drawings)
+    assert refused.value.key == key
+
+
+@pytest.mark.parametrize("size", [0, 7, 64, "8", True, None, 16.5])
+def test_drawings_come_in_three_sizes(size: object) -> None:
+    with pytest.raises(RecipeError) as refused:
+        Recipe.from_wire(recipe(data={"source": "drawings", "size": size}), drawings=DRAWN)
+    assert refused.value.key == "data.size"

@@ -20,10 +20,12 @@ INLINE = {
     "split": {"train": 1},
 }
 PAIR = {"batch_size": 2}
+DRAWN = {"cat": 40, "dog": 40}
 SAMPLES: list[dict[str, Any]] = [
     {"recipe": 1},
     {"recipe": 1, "kind": "train", "name": "first", "seed": 7, "training": {"epochs": 3}},
     {"recipe": 1, "model": {"preset": "tiny"}, "data": {"source": "digits", "split": {"test": 0}}},
+    {"recipe": 1, "data": {"source": "drawings", "size": 8, "split": {"test": 0}}},
     {"recipe": 1, "data": INLINE, "model": {"layers": [{"type": "flatten"}], "output": "auto"},
      "training": PAIR},
     {"recipe": 1, "model": {"layers": [
@@ -44,6 +46,8 @@ REFUSED: list[dict[str, Any]] = [
     {"recipe": 1, "model": {"layers": [{"type": "conv2d", "filters": 4}]}},
     {"recipe": 1, "model": {"layers": [{"type": "conv3d"}]}},
     {"recipe": 1, "data": {"source": "text"}},
+    {"recipe": 1, "data": {"source": "drawings", "size": 12}},
+    {"recipe": 1, "data": {"source": "drawings", "classes": ["cat"]}},
 ]
 
 
@@ -108,7 +112,7 @@ def test_the_schema_is_json() -> None:
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda s: json.dumps(s)[:50])
 def test_what_the_reader_takes_fits_the_schema(sample: dict[str, Any]) -> None:
     schema = recipe_schema()
-    written = Recipe.from_wire(sample).to_wire()
+    written = Recipe.from_wire(sample, drawings=DRAWN).to_wire()
     assert fits(sample, schema, schema)
     assert fits(json.loads(json.dumps(written)), schema, schema)
 
@@ -118,7 +122,7 @@ def test_what_does_not_fit_the_schema_the_reader_refuses_too(sample: dict[str, A
     schema = recipe_schema()
     assert not fits(sample, schema, schema)
     with pytest.raises(RecipeError):
-        Recipe.from_wire(sample)
+        Recipe.from_wire(sample, drawings=DRAWN)
 
 
 def test_every_default_in_the_schema_is_the_readers_default() -> None:
@@ -138,7 +142,7 @@ def test_schema_and_dataclasses_have_the_same_keys() -> None:
     for name, layer in LAYER_TYPES.items():
         assert list(schema["$defs"][name]["properties"]) == ["type", *layer.options()]
     assert schema["properties"]["model"]["properties"]["preset"]["enum"] == list(PRESETS)
-    inline = schema["properties"]["data"]["anyOf"][1]["properties"]
+    inline = schema["properties"]["data"]["anyOf"][2]["properties"]
     wire = Recipe.from_wire({"recipe": 1, "data": INLINE, "training": PAIR, "model": {"layers": [
         {"type": "flatten"}]}}).data.to_wire()  # fmt: skip
     assert set(inline) == set(wire)

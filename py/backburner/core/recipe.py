@@ -21,11 +21,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal, cast
 
+from backburner.core import drawing
 from backburner.core.errors import DataError, RecipeError
 from backburner.core.layers import Layer, layers_from_wire
 from backburner.core.model import ModelSpec, Output
 from backburner.core.options import (
     LARGEST_SAFE_INTEGER,
+    Option,
     as_integer,
     as_number,
     choice,
@@ -46,8 +48,8 @@ from backburner.core.split import SplitRecipe, check_batch_size, divide
 VERSION = 1
 KINDS = ("train",)
 LATER_KINDS = ("fine-tune", "monte-carlo", "generate", "export")
-SOURCES = ("digits", "inline")
-LATER_SOURCES = ("shapes", "drawings", "images", "text")
+SOURCES = ("digits", "drawings", "inline")
+LATER_SOURCES = ("shapes", "images", "text")
 RECIPE_KEYS = ("recipe", "kind", "name", "seed", "data", "model", "training")
 LATER_RECIPE_KEYS = ("priority", "then", "method", "simulation", "generation", "format")
 LATER_TRAINING_KEYS = ("l2", "schedule", "early_stopping", "class_weights", "augmentation")
@@ -67,6 +69,21 @@ _LEARNING_RATE = positive(
 _CLIP_NORM = positive(
     1e6, "It limits the length of a step's gradient; 1 is usual, or leave it out."
 )
+
+
+def _read_size(value: object, key: str) -> int:
+    number = as_integer(value)
+    if number not in drawing.SIZES:
+        raise refusal(
+            value,
+            key,
+            f"it must be one of {listed(map(str, drawing.SIZES))}",
+            "It says how many blocks wide and high a drawing becomes; 16 is a good start.",
+        )
+    return number
+
+
+DRAWING_SIZE = Option(read=_read_size, schema={"enum": list(drawing.SIZES)})
 
 Optimizer = Literal["adam", "sgd"]
 
@@ -148,7 +165,68 @@ class InlineData:
         }
 
 
-Data = DigitsData | InlineData
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawingsData:
+    """The visitor's own drawings, counted in blocks to pictures of `size` by `size`.
+
+    The recipe does not hold them; `classes` and `counts` say what there is where it is read.
+    """
+
+    source: ClassVar[str] = "drawings"
+    classes: tuple[str, ...]
+    counts: tuple[int, ...]
+    size: int = 16
+    split: SplitRecipe = field(default_factory=SplitRecipe)
+
+    @classmethod
+    def from_wire(
+        cls, wire: Mapping[str, object], drawings: Mapping[str, int] | None, key: str = "data"
+    ) -> DrawingsData:
+        """`drawings` is how many there are of each class; None where nobody can draw."""
+        given = read_object(wire, key, ("source", "size", "split"))
+        size = DRAWING_SIZE.read(given.get("size", 16), f"{key}.size")
+        split = SplitRecipe.from_wire(given.get("split", {}), f"{key}.split")
+        _check_classes(drawings, f"{key}.source")
+        assert drawings is not None
+        classes, counts = tuple(drawings), tuple(drawings.values())
+        return cls(classes=classes, counts=counts, size=size, split=split)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        return (self.size, self.size, 1)
+
+    def to_wire(self) -> dict[str, object]:
+        return {"source": self.source, "size": self.size, "split": self.split.to_wire()}
+
+
+Data = DigitsData | DrawingsData | InlineData
+
+
+def _check_classes(drawings: Mapping[str, int] | None, key: str) -> None:
+    """Raises DataError, with the way out, for drawings that no network can be trained on."""
+    if drawings is None:
+        problem = (
+            "this recipe learns from the drawings of whoever is at the page, and here nobody "
+            "draws. Open the page, draw under Create, and start it there; or take the digits."
+        )
+    elif not drawings:
+        problem = (
+            "there are no drawings yet. Name at least two classes under Create, and draw a few "
+            "examples of each."
+        )
+    elif len(drawings) == 1:
+        problem = (
+            f"there is only one class of drawings, {show(next(iter(drawings)))}, and a network "
+            f"tells at least 2 apart. Add a second class, and draw a few examples of it."
+        )
+    elif len(drawings) > MOST_CLASSES:
+        problem = (
+            f"there are {len(drawings):,} classes of drawings, and a network tells at most "
+            f"{MOST_CLASSES:,} apart. Remove some."
+        )
+    else:
+        return
+    raise DataError(f"{key}: {problem}", key=key)
 
 
 def _read_inputs(value: object, key: str) -> tuple[tuple[float, ...], tuple[int, int, int], int]:
@@ -255,14 +333,18 @@ def _read_classes(value: object, default: list[str], key: str) -> tuple[str, ...
     return tuple(names)
 
 
-def data_from_wire(wire: object, key: str = "data") -> Data:
-    """Reads a recipe's `data`. Raises RecipeError, or DataError for bad inline examples."""
-    keys = ("source", "split", "inputs", "labels", "classes")
+def data_from_wire(
+    wire: object, drawings: Mapping[str, int] | None = None, key: str = "data"
+) -> Data:
+    """Reads a recipe's `data`. Raises RecipeError, or DataError for examples that won't do."""
+    keys = ("source", "split", "size", "inputs", "labels", "classes")
     given = read_object(wire, key, keys, later=("part", "text"))
     source = given.get("source", DigitsData.source)
     match source:
         case "digits":
             return DigitsData.from_wire(given, key)
+        case "drawings":
+            return DrawingsData.from_wire(given, drawings, key)
         case "inline":
             return InlineData.from_wire(given, key)
     raise _unknown(source, f"{key}.source", "data source", SOURCES, LATER_SOURCES)
@@ -337,15 +419,19 @@ class Recipe:
     seed: int = 0
 
     @classmethod
-    def from_wire(cls, wire: object) -> Recipe:
-        """Reads any JSON value. Raises RecipeError, LayerError or DataError, with `key`."""
+    def from_wire(cls, wire: object, *, drawings: Mapping[str, int] | None = None) -> Recipe:
+        """Reads any JSON value. Raises RecipeError, LayerError or DataError, with `key`.
+
+        `drawings` says how many drawings of each class there are here, for a recipe that learns
+        from them; None where nobody can draw.
+        """
         if isinstance(wire, Mapping):
             _check_version(wire)
         given = read_object(wire, "", RECIPE_KEYS, LATER_RECIPE_KEYS if _is_train(wire) else ())
         recipe = cls(
             name=_read_name(given.get("name")),
             seed=SEED.read(given.get("seed", 0), "seed"),
-            data=data_from_wire(given.get("data", {})),
+            data=data_from_wire(given.get("data", {}), drawings),
             model=ModelRecipe.from_wire(given.get("model", {})),
             training=TrainingRecipe.from_wire(given.get("training", {})),
         )

@@ -12,6 +12,7 @@ from typing import Any
 from backburner.core.layers import LAYER_TYPES, MOST_LAYERS, Layer
 from backburner.core.presets import DEFAULT_PRESET, PRESETS
 from backburner.core.recipe import (
+    DRAWING_SIZE,
     KINDS,
     LONGEST_NAME,
     MOST_CLASSES,
@@ -36,7 +37,10 @@ def recipe_schema() -> Schema:
                 "kind": {"enum": list(KINDS), "default": KINDS[0]},
                 "name": {"type": ["string", "null"], "maxLength": LONGEST_NAME},
                 "seed": {**SEED.schema, "default": 0},
-                "data": {"anyOf": [_digits(), _inline()], "default": {"source": "digits"}},
+                "data": {
+                    "anyOf": [_digits(), _drawings(), _inline()],
+                    "default": {"source": "digits"},
+                },
                 "model": _model(),
                 "training": _object(
                     {f.name: _option_schema(f) for f in fields(TrainingRecipe)}, default={}
@@ -104,6 +108,17 @@ def _model() -> Schema:
 
 def _digits() -> Schema:
     return _object({"source": {"const": "digits"}, "split": {"$ref": "#/$defs/split"}})
+
+
+def _drawings() -> Schema:
+    return _object(
+        {
+            "source": {"const": "drawings"},
+            "size": {**DRAWING_SIZE.schema, "default": 16},
+            "split": {"$ref": "#/$defs/split"},
+        },
+        required=["source"],
+    )
 
 
 def _inline() -> Schema:
