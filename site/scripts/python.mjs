@@ -7,6 +7,13 @@
 
 import { loadPyodide } from "../pyodide/pyodide.mjs";
 
+// Where the browser can switch stacks (JSPI), Pyodide runs every callback of its event loop on a
+// stack of its own. Nothing here needs that, and it has cost tabs their life: the heap profiler that
+// Chromium runs in a share of its processes follows frame pointers, reads past the end of such a
+// stack, and the process dies (156; docs/EXPERIMENTS.md).
+delete WebAssembly.Suspending;
+delete WebAssembly.promising;
+
 const pyodideFolder = new URL("../pyodide/", import.meta.url).href;
 
 // What the build shipped: its version and the snapshot's address, size and hash.
