@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,9 +11,12 @@ from backburner.core.errors import DataError, TrainingDiverged
 from backburner.core.messages import Message, Order, Pong
 from backburner.core.recipe import Recipe
 from backburner.core.wire import Envelope, decode, encode
-from backburner.engine.data import Split
-from backburner.engine.training import Evaluation, Prediction, StepResult
+from backburner.engine.checkpoint import Checkpoint
+from backburner.engine.data import Dataset, Split
+from backburner.engine.results import Evaluation, Prediction, StepResult
+from backburner.engine.safetensors import Numbers
 from backburner.worker.loop import Loop
+from tests.worker.database import FakeDatabase
 
 
 class FakeDataset:
@@ -41,18 +45,24 @@ class FakeSpec:
 
 
 class FakeTraining:
-    """What the loop uses of engine.training.Training: `epochs` epochs of four steps."""
+    """What the loop uses of engine.training.Training: `epochs` epochs of four steps.
 
-    dataset = FakeDataset
+    The weights after a step depend on all steps before, and the evaluations on the weights.
+    """
+
     spec = FakeSpec
     steps_per_epoch = 4
 
-    def __init__(self, epochs: int, kitchen: FakeKitchen) -> None:
-        self.epochs = epochs
-        self.steps = 4 * epochs
+    def __init__(self, recipe: Recipe, kitchen: FakeKitchen) -> None:
+        self.recipe = recipe
+        self.dataset = kitchen.dataset
+        self.epochs = recipe.training.epochs
+        self.steps = 4 * self.epochs
         self.step = 0
+        self.weight = b"\0" * 8
         self.split = Split(train=tuple(range(8)), validation=(8, 9), test=(10, 11))
         self.disposed = 0
+        self.checkpoints = 0
         self.asked: object = None
         self._kitchen = kitchen
 
@@ -61,9 +71,12 @@ class FakeTraining:
         return self.step // 4
 
     async def train_step(self) -> StepResult:
+        if self._kitchen.hangs:
+            await asyncio.Event().wait()
         if self.step + 1 == self._kitchen.fails_at:
-            raise TrainingDiverged("After 3 steps the loss is not a number any more.")
+            raise self._kitchen.fault
         self.step += 1
+        self.weight = weight_after(self.weight, self.step)
         self._kitchen.now_ms += self._kitchen.step_ms
         return StepResult(
             step=self.step, epoch=self.epoch, loss=1.0 / self.step, accuracy=0.5, samples=32
@@ -74,7 +87,7 @@ class FakeTraining:
         yield Evaluation(part=part, loss=1.0, accuracy=0.5, count=1, done=False)  # type: ignore[arg-type]
         yield Evaluation(
             part=part,  # type: ignore[arg-type]
-            loss=0.5,
+            loss=self.weight[0] / 256,
             accuracy=1.0,
             count=len(indexes),
             done=True,
@@ -91,22 +104,63 @@ class FakeTraining:
         return {"label": "yes", "confidence": 0.75, "probabilities": [0.25, 0.75]}
 
     async def weights(self) -> dict[str, Any]:
-        tensors = [{"name": "dense_1/bias", "shape": [2], "sha256": f"{self.step}"}]
-        return {"sha256": f"{self.step:064}", "tensors": tensors}
+        tensors = [{"name": "dense_1/bias", "shape": [2], "sha256": self.weight.hex()}]
+        return {"sha256": self.weight.hex(), "tensors": tensors}
+
+    async def checkpoint(self, *, kernels: str) -> bytes:
+        self.checkpoints += 1
+        return Checkpoint(
+            step=self.step,
+            optimizer="sgd",
+            recipe_sha256="01" * 32,
+            data_sha256=self.dataset.digest,
+            backend=self._kitchen.backend,
+            kernels=kernels,
+            parameters={"dense_1/bias": Numbers(shape=(2,), data=self.weight)},
+            state={},
+        ).to_bytes()
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        checkpoint.check_belongs_to(
+            recipe_sha256="01" * 32, data_sha256=self.dataset.digest, data="digits"
+        )
+        self.step = checkpoint.step
+        self.weight = checkpoint.parameters["dense_1/bias"].data
 
     def dispose(self) -> None:
         self.disposed += 1
 
 
-class FakeKitchen:
-    """Implements worker/loop.py's Kitchen; the clock moves only by steps."""
+def weight_after(weight: bytes, step: int) -> bytes:
+    return hashlib.sha256(weight + bytes([step % 256])).digest()[:8]
 
-    def __init__(self, *, epochs: int = 3, step_ms: float = 30.0, fails_at: int = 0) -> None:
-        self.epochs = epochs
+
+def undisturbed(steps: int) -> str:
+    """The sha256 that a FakeTraining describes after so many steps."""
+    weight = b"\0" * 8
+    for step in range(1, steps + 1):
+        weight = weight_after(weight, step)
+    return weight.hex()
+
+
+class FakeKitchen:
+    """Implements worker/kitchen.py's Kitchen; the clock moves only by steps."""
+
+    backend = "wasm"
+    kernels = "stock"
+
+    def __init__(
+        self, *, step_ms: float = 30.0, fails_at: int = 0, fault: Exception | None = None
+    ) -> None:
+        diverged = TrainingDiverged("After 3 steps the loss is not a number any more.")
+        self.fault = fault or diverged
         self.step_ms = step_ms
         self.fails_at = fails_at
+        self.hangs = False
+        self.dataset: Any = FakeDataset
         self.now_ms = 0.0
         self.turns = 0
+        self.closed = 0
         self.posted: list[Envelope] = []
         self.times_ms: list[float] = []
         self.buffers: list[tuple[bytes, ...]] = []
@@ -120,14 +174,28 @@ class FakeKitchen:
     def clock_ms(self) -> float:
         return self.now_ms
 
+    def now_s(self) -> float:
+        return 1_000.0 + self.now_ms / 1_000.0
+
     async def turn(self) -> None:
         self.turns += 1
         await asyncio.sleep(0)
 
-    async def prepare(self, recipe: Recipe) -> FakeTraining:
+    async def prepare(self, recipe: Recipe, data: Dataset | None = None) -> FakeTraining:
         await asyncio.sleep(0)
-        self.trainings.append(FakeTraining(recipe.training.epochs, self))
+        self.trainings.append(FakeTraining(recipe, self))
+        if data is not None:
+            self.trainings[-1].dataset = data
         return self.trainings[-1]
+
+    async def load(self, source: str) -> int:
+        await asyncio.sleep(0)
+        if source != "digits":
+            raise DataError(f"The site ships no data called {source!r}.", key="data.source")
+        return len(self.dataset.labels)
+
+    def close(self) -> None:
+        self.closed += 1
 
     def vitals(self, *, models: int, running: int) -> Pong:
         return Pong(
@@ -144,9 +212,12 @@ class FakeKitchen:
 class Talk:
     """A conversation with a loop, as the page would lead it."""
 
-    def __init__(self, **kitchen: Any) -> None:
+    def __init__(
+        self, database: FakeDatabase | None = None, *, debug: bool = False, **kitchen: Any
+    ) -> None:
         self.kitchen = FakeKitchen(**kitchen)
-        self.loop = Loop(self.kitchen, generation=1)  # type: ignore[arg-type]
+        self.database = database or FakeDatabase()
+        self.loop = Loop(self.kitchen, self.database, generation=1, debug=debug)  # type: ignore[arg-type]
         self._count = 0
 
     def send(self, order: Order, operation: str | None = "op-1") -> str:

@@ -72,7 +72,7 @@ async def test_the_loop_gives_way_after_every_batch() -> None:
     talk = Talk()
     await talk.ask(InitTraining(recipe=RECIPE))
     await talk.ask(StartTraining())
-    # 12 steps, 3 validations and a test of two batches each, and the last report.
+    # 12 steps, 3 validations and a test of two batches each.
     assert talk.kitchen.turns >= 12 + 3 * 2 + 2
 
 
@@ -170,7 +170,7 @@ async def test_an_example_of_the_data_is_asked_about_by_its_index() -> None:
 
 @on_a_loop
 async def test_wishes_after_the_last_batch_are_answered_too() -> None:
-    talk = Talk(epochs=1)
+    talk = Talk()
     await talk.ask(InitTraining(recipe={"recipe": 1, "training": {"epochs": 1}}))
     await talk.ask(StartTraining())
     assert (await talk.ask(StopTraining())).tag == "STOPPED"
@@ -221,7 +221,7 @@ async def test_disposing_frees_a_model_even_while_it_trains() -> None:
             "UnknownTag",
         ),
         (
-            '{"v": 1, "tag": "INIT_TRAINING", "generation": 1, "request": "r7", "body": {}}',
+            '{"v": 1, "tag": "LOAD_DATA", "generation": 1, "request": "r7", "body": {}}',
             "BadField",
         ),
         ('{"v": 1, "tag": "PING", "generation": 1' + "0" * 400 + ', "body": {}}', "BadField"),

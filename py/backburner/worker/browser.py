@@ -1,6 +1,6 @@
-"""The loop's kitchen in a browser: the port, the clock, the data files and TensorFlow.js.
+"""The loop's kitchen in a browser: the port, the clocks, the data files and TensorFlow.js.
 
-The only file of the worker room that speaks to JavaScript. Names of `js` are looked up when
+Names of `js` are looked up when
 they are needed, never at import: this module is part of the memory snapshot that Node makes.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import js
@@ -16,7 +17,7 @@ from pyodide.ffi import JsException, create_proxy, to_js
 
 from backburner.core.errors import DataError
 from backburner.core.messages import Pong
-from backburner.core.recipe import DigitsData, Recipe
+from backburner.core.recipe import DigitsData, InlineData, Recipe
 from backburner.engine.data import Dataset
 from backburner.engine.tensors import Tensors
 from backburner.engine.training import Training
@@ -36,10 +37,16 @@ class Turns:
         channel = js.MessageChannel.new()
         self._ports = [channel.port1, channel.port2]
         self._waiting: list[asyncio.Future[None]] = []
-        # Held for the worker's life, as the loop is.
-        heard = create_proxy(self._on_message)
+        self._heard = create_proxy(self._on_message)
         for port in self._ports:
-            port.onmessage = heard
+            port.onmessage = self._heard
+
+    def close(self) -> None:
+        """Nobody is woken any more."""
+        for port in self._ports:
+            port.onmessage = None
+            port.close()
+        self._heard.destroy()
 
     async def one(self) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -55,7 +62,7 @@ class Turns:
 
 
 class BrowserKitchen:
-    """Implements worker/loop.py's Kitchen on a JavaScript port.
+    """Implements worker/kitchen.py's Kitchen on a JavaScript port.
 
     `folder` is the address of the site's root, from which the data files are fetched. With
     `debug` the Python objects that JavaScript holds are counted, at a small cost for each.
@@ -68,10 +75,35 @@ class BrowserKitchen:
         self._debug = debug
         self._digits: Dataset | None = None
         self._turns = Turns()
+        self._listener: Any = None
+        self._is_closed = False
         if debug:
             # Pyodide keeps a stack for each proxy; only their number is wanted here.
             js.Error.stackTraceLimit = 0
             pyodide_js._module.enable_pyproxy_allocation_tracing()
+
+    @property
+    def backend(self) -> str:
+        return self._tensors.backend
+
+    @property
+    def kernels(self) -> str:
+        return "stock"
+
+    def listen(self, receive: Callable[[object, tuple[Any, ...]], None]) -> None:
+        """Hands what arrives to `receive`; what came before is delivered now."""
+        self._listener = create_proxy(lambda event: receive(*_content(event.data)))
+        self._port.onmessage = self._listener
+
+    def close(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._port.onmessage = None
+        self._port.close()
+        self._turns.close()
+        if self._listener is not None:
+            self._listener.destroy()
 
     def post(self, text: str, buffers: tuple[bytes, ...]) -> None:
         """Sends a text; each buffer is copied out of Python's memory once and transferred."""
@@ -82,11 +114,14 @@ class BrowserKitchen:
     def clock_ms(self) -> float:
         return float(js.performance.now())
 
+    def now_s(self) -> float:
+        return float(js.Date.now()) / 1_000.0
+
     async def turn(self) -> None:
         await self._turns.one()
 
-    async def prepare(self, recipe: Recipe) -> Training:
-        return Training.from_recipe(recipe, await self._dataset(recipe), self._tensors)
+    async def prepare(self, recipe: Recipe, data: Dataset | None = None) -> Training:
+        return Training.from_recipe(recipe, data or await self._dataset(recipe), self._tensors)
 
     def vitals(self, *, models: int, running: int) -> Pong:
         memory = self._tensors.memory()
@@ -100,9 +135,21 @@ class BrowserKitchen:
             running=running,
         )
 
+    async def load(self, source: str) -> int:
+        if source != DigitsData.source:
+            raise DataError(
+                f"The site ships no data called {source!r}, so there is nothing to load.",
+                key="data.source",
+            )
+        return len(await self._load_digits())
+
     async def _dataset(self, recipe: Recipe) -> Dataset:
-        if not isinstance(recipe.data, DigitsData):
+        if isinstance(recipe.data, InlineData):
             return Dataset.from_inline(recipe.data)
+        assert isinstance(recipe.data, DigitsData)
+        return await self._load_digits()
+
+    async def _load_digits(self) -> Dataset:
         if self._digits is None:
             description, binary = await asyncio.gather(
                 self._fetch("data/digits.json"), self._fetch("data/digits.bin")
@@ -127,3 +174,17 @@ class BrowserKitchen:
                 key=path,
                 detail=str(error),
             ) from error
+
+
+def database_name(folder: str) -> str:
+    """Named after the site's path, so that sites on one origin (GitHub Pages) never meet."""
+    return f"backburner:{js.URL.new(folder).pathname}:kitchen"
+
+
+def _content(data: Any) -> tuple[object, tuple[Any, ...]]:
+    """Text and buffers of what a port delivered, whatever it is: the loop refuses the rest."""
+    text = getattr(data, "text", data)
+    try:
+        return text, tuple(getattr(data, "buffers", ()))
+    except TypeError:
+        return text, ()

@@ -12,100 +12,87 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Any, Protocol, assert_never
+from contextlib import suppress
+from typing import Any, assert_never
 
 from backburner.core.errors import (
+    BackburnerError,
     InterfaceError,
-    LifecycleError,
     ProtocolError,
+    StorageError,
     UnknownTag,
 )
 from backburner.core.messages import (
     TO_WORKER,
+    ChangeDrawings,
+    ClearRun,
+    CurvesRead,
+    DataLoaded,
     DescribeWeights,
     Dispose,
     Disposed,
+    DrawingsChanged,
     Fault,
     InitTraining,
-    Log,
+    ListRuns,
+    LoadData,
     Message,
     Order,
     Pause,
-    Paused,
     Ping,
     Pong,
     Predict,
     PredictionResult,
+    ReadCurves,
+    ReadDrawings,
     Refused,
     Resume,
-    Resumed,
+    RunCleared,
+    RunsListed,
     StartTraining,
     Stopped,
     StopTraining,
     TensorFacts,
-    TrainingCompleted,
-    TrainingFailed,
     WeightsDescribed,
 )
-from backburner.core.recipe import Recipe
-from backburner.core.wire import Envelope, decode, encode, request_of
-from backburner.engine.training import Training
-from backburner.worker.training import TrainingRun, example_numbers, model_ready
+from backburner.core.wire import Envelope, decode, request_of
+from backburner.worker.archive import Archive
+from backburner.worker.drawings import Shelf
+from backburner.worker.examples import example_numbers
+from backburner.worker.jobs import Job
+from backburner.worker.kitchen import Kitchen
+from backburner.worker.opening import Opening
+from backburner.worker.storage import Database
+from backburner.worker.voice import Voice
 
+CLOSING_TURNS = 20
+"""How long tasks that were cancelled may take to end: a few turns, for they wait for each other.
 
-class Kitchen(Protocol):
-    """What the loop needs from around it (worker/browser.py; a fake in tests)."""
-
-    def post(self, text: str, buffers: tuple[bytes, ...]) -> None:
-        """Sends a text with copies of the buffers; nothing posted is kept."""
-
-    def clock_ms(self) -> float:
-        """Milliseconds that never go back."""
-
-    async def turn(self) -> None:
-        """Lets everything else that waits have its turn, messages included."""
-
-    async def prepare(self, recipe: Recipe) -> Training:
-        """Loads the data and builds the model. Raises ConfigurationError or ProcessError."""
-
-    def vitals(self, *, models: int, running: int) -> Pong:
-        """How the worker is doing."""
-
-
-@dataclass(slots=True)
-class Job:
-    """One operation in the worker; `task` runs while it trains.
-
-    The lists hold the requests that want something of the training, in order. Each is answered
-    when the training gets there, or when it ends.
-    """
-
-    id: str
-    training: Training
-    task: asyncio.Task[None] | None = None
-    stops: list[str | None] = field(default_factory=list)
-    pauses: list[str | None] = field(default_factory=list)
-    resumes: list[str | None] = field(default_factory=list)
-    is_paused: bool = False
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
+Counted in turns: a timer of asyncio's would hold a proxy to its end, also when nobody waits.
+"""
 
 
 class Loop:
     """Serves one port. `receive` is the only way in; `close` ends everything, twice if need be."""
 
-    def __init__(self, kitchen: Kitchen, *, generation: int) -> None:
+    def __init__(
+        self, kitchen: Kitchen, database: Database, *, generation: int, debug: bool = False
+    ) -> None:
         self._kitchen = kitchen
-        self._generation = generation
+        self._archive = Archive(database)
+        self._shelf = Shelf(database)
+        self._voice = Voice(kitchen.post, generation=generation, debug=debug)
         self._jobs: dict[str, Job] = {}
-        self._preparing: set[str] = set()
+        self._openings: dict[str, Opening] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     # --- the way in --------------------------------------------------------------------
 
     def receive(self, text: object, buffers: tuple[Any, ...] = ()) -> None:
         """Takes one message. Never raises: what does not fit is answered with Refused."""
+        if self._is_closed:
+            return
         try:
             envelope = decode(text, buffers)
             if not isinstance(envelope.message, TO_WORKER):
@@ -116,19 +103,37 @@ class Loop:
                 )
         except ProtocolError as error:
             request, operation = request_of(text)
-            self._log("warning", f"refused a message: {error.message}")
-            self._send(Refused(error=Fault.from_error(error)), request, operation)
+            self._voice.log("warning", f"refused a message: {error.message}")
+            self._voice.send(Refused(error=Fault.from_error(error)), request, operation)
             return
+        self._voice.trace("received", envelope.message, envelope.operation)
         self._hold(self._carry_out(envelope, envelope.message))
 
+    def report(self, message: Message) -> None:
+        """Tells the page something that answers no order."""
+        self._voice.send(message)
+
     async def close(self) -> None:
-        """Stops every training, waits for it, and frees every model."""
+        """Ends every training where it stands, frees every model and lets go of the database.
+
+        It waits for nothing that may never come: a device that hangs, another tab. What was
+        reported as safe stays so.
+        """
+        self._is_closed = True
+        self._voice.close()
         for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(CLOSING_TURNS):
+            if not self._tasks:
+                break
+            await asyncio.sleep(0)
         for job in self._jobs.values():
-            job.training.dispose()
+            # One that cannot be freed (its device is gone) must not keep the others.
+            with suppress(BackburnerError):
+                job.training.dispose()
         self._jobs.clear()
+        await self._archive.close()
+        self._kitchen.close()
 
     # --- orders ------------------------------------------------------------------------
 
@@ -142,91 +147,91 @@ class Loop:
         match order:
             case Ping():
                 self._answer(envelope, self._vitals())
+            case LoadData():
+                count = await self._kitchen.load(order.source)
+                self._answer(envelope, DataLoaded(source=order.source, examples=count))
             case InitTraining():
                 await self._init(envelope, order)
             case StartTraining():
-                self._start(envelope, self._job(envelope))
+                self._job(envelope).start(envelope.request, order.checkpoint)
             case StopTraining():
-                self._stop(envelope, self._job(envelope))
+                await self._stop(envelope, order)
             case Pause():
-                self._pause(envelope, self._job(envelope))
+                self._job(envelope).pause(envelope.request)
             case Resume():
-                self._resume(envelope, self._job(envelope))
+                self._job(envelope).resume(envelope.request)
             case Predict():
-                training = self._job(envelope).training
-                example = order.input
-                if order.example is not None:
-                    example = example_numbers(training, order.example)
-                result = await training.predict(example)
-                self._answer(
-                    envelope,
-                    PredictionResult(
-                        label=result["label"],
-                        confidence=result["confidence"],
-                        probabilities=tuple(result["probabilities"]),
-                    ),
-                )
+                await self._predict(envelope, order)
             case DescribeWeights():
-                await self._describe(envelope, self._job(envelope))
+                await self._describe(envelope)
             case Dispose():
                 await self._dispose(envelope)
+            case ListRuns():
+                await self._list(envelope)
+            case ReadCurves():
+                await self._read_curves(envelope)
+            case ClearRun():
+                await self._clear(envelope)
+            case ReadDrawings():
+                self._answer(envelope, await self._shelf.read())
+            case ChangeDrawings():
+                await self._shelf.change(order)
+                self._answer(envelope, DrawingsChanged())
             case _:
                 assert_never(order)
 
     async def _init(self, envelope: Envelope, order: InitTraining) -> None:
-        name = envelope.operation
-        if not name:
-            raise InterfaceError("INIT_TRAINING names no operation. Give it an id of its own.")
-        if name in self._jobs or name in self._preparing:
+        name = _name(envelope)
+        if name in self._jobs or name in self._openings:
             raise InterfaceError(
                 f"The operation {name} has a model already. Use a new id, or dispose of it first."
             )
-        self._preparing.add(name)
+        opening = self._openings[name] = Opening(
+            name,
+            archive=self._archive,
+            shelf=self._shelf,
+            kitchen=self._kitchen,
+            voice=self._voice,
+            hold=self._hold,
+        )
         try:
-            training = await self._kitchen.prepare(Recipe.from_wire(order.recipe))
-            wanted = name in self._preparing
+            job, message, buffers = await opening.open(order)
+            self._jobs[name] = job
+            self._answer(envelope, message, buffers)
         finally:
-            self._preparing.discard(name)
-        try:
-            if not wanted:
-                raise InterfaceError(f"The operation {name} was disposed of before it was ready.")
-            message, pixels = model_ready(training)
-        except Exception:
-            training.dispose()
-            raise
-        self._jobs[name] = Job(id=name, training=training)
-        self._answer(envelope, message, (pixels,))
+            del self._openings[name]
+            opening.over.set()
 
-    def _start(self, envelope: Envelope, job: Job) -> None:
-        if job.task is not None:
-            raise LifecycleError.between("running", "running")
-        if job.training.step >= job.training.steps:
-            raise LifecycleError.between("completed", "running", way_out="Start a new operation.")
-        job.task = self._hold(self._train(job, envelope.request))
-
-    def _stop(self, envelope: Envelope, job: Job) -> None:
-        if job.task is None:
-            self._answer(envelope, Stopped(step=job.training.step))
+    async def _stop(self, envelope: Envelope, order: StopTraining) -> None:
+        opening = self._openings.get(envelope.operation or "")
+        if opening is not None:
+            await opening.over.wait()
+        job = self._jobs.get(envelope.operation or "")
+        if job is None and order.abort and envelope.operation:
+            # It is not here, but what is kept of it must not come back as a run to go on with.
+            run = await self._archive.abort(envelope.operation, at=self._kitchen.now_s())
+            step = run.checkpoint or 0
+            self._answer(envelope, Stopped(step=step, checkpoint=run.checkpoint))
             return
-        job.stops.append(envelope.request)
-        job.wake.set()
+        await self._job(envelope).stop(envelope.request, abort=order.abort)
 
-    def _pause(self, envelope: Envelope, job: Job) -> None:
-        if job.task is None or job.stops:
-            raise LifecycleError.between("not training", "paused")
-        if job.pauses or job.is_paused:
-            raise LifecycleError.between("paused", "paused")
-        job.pauses.append(envelope.request)
+    async def _predict(self, envelope: Envelope, order: Predict) -> None:
+        training = self._job(envelope).training
+        example = order.input
+        if order.example is not None:
+            example = example_numbers(training, order.example)
+        result = await training.predict(example)
+        message = PredictionResult(
+            label=result["label"],
+            confidence=result["confidence"],
+            probabilities=tuple(result["probabilities"]),
+        )
+        self._answer(envelope, message)
 
-    def _resume(self, envelope: Envelope, job: Job) -> None:
-        if not job.is_paused:
-            raise LifecycleError.between("not paused", "running")
-        job.resumes.append(envelope.request)
-        job.wake.set()
-
-    async def _describe(self, envelope: Envelope, job: Job) -> None:
-        step = job.training.step
-        weights = await job.training.weights()
+    async def _describe(self, envelope: Envelope) -> None:
+        training = self._job(envelope).training
+        step = training.step
+        weights = await training.weights()
         tensors = tuple(
             TensorFacts(name=each["name"], shape=tuple(each["shape"]), sha256=each["sha256"])
             for each in weights["tensors"]
@@ -236,85 +241,44 @@ class Loop:
 
     async def _dispose(self, envelope: Envelope) -> None:
         name = envelope.operation or ""
-        # What is being prepared finds out when it is ready that nobody wants it any more.
-        self._preparing.discard(name)
-        job = self._jobs.get(name)
-        if job is not None:
-            if job.task is not None:
-                job.stops.append(None)
-                job.wake.set()
-                await asyncio.wait([job.task])
-            self._jobs.pop(job.id, None)
-            job.training.dispose()
+        opening = self._openings.get(name)
+        if opening is not None:
+            opening.is_wanted = False
+        await self._free(name)
         # Freeing what is not there is no fault: it is gone, as was wanted.
         self._answer(envelope, Disposed())
 
-    # --- a training under way ----------------------------------------------------------
+    async def _clear(self, envelope: Envelope) -> None:
+        name = _name(envelope)
+        opening = self._openings.get(name)
+        if opening is not None:
+            opening.is_wanted = False
+            await opening.over.wait()
+        await self._free(name)
+        await self._archive.clear(name)
+        self._answer(envelope, RunCleared())
 
-    async def _train(self, job: Job, request: str | None) -> None:
-        self._log("debug", f"training {job.id} from step {job.training.step}")
+    async def _list(self, envelope: Envelope) -> None:
         try:
-            await self._train_until_told(job, request)
-        except Exception as error:
-            failed = TrainingFailed(error=Fault.from_error(error))
-            self._send(failed, request=request, operation=job.id)
-        finally:
-            job.task = None
-            job.is_paused = False
-            self._log("debug", f"training {job.id} ended at step {job.training.step}")
-        self._settle_wishes(job)
+            runs, problem = await self._archive.runs()
+        except StorageError as error:
+            runs, problem = (), Fault.from_error(error)
+        self._answer(envelope, RunsListed(runs=runs, problem=problem))
 
-    async def _train_until_told(self, job: Job, request: str | None) -> None:
-        """Trains to the end, or until a wish to stop is heard."""
-        run = TrainingRun(job.training, self._kitchen.clock_ms)
-        async with aclosing(run.events()) as events:
-            async for report in events:
-                if report is not None:
-                    self._send(report, request=request, operation=job.id)
-                if isinstance(report, TrainingCompleted):
-                    return
-                await self._kitchen.turn()
-                if job.pauses and not job.stops:
-                    await self._rest(job, run, request)
-                if job.stops:
-                    self._flush(job, run, request)
-                    return
-
-    async def _rest(self, job: Job, run: TrainingRun, request: str | None) -> None:
-        self._flush(job, run, request)
-        job.is_paused = True
-        job.wake.clear()
-        self._settle(job, job.pauses, Paused(step=job.training.step))
-        await job.wake.wait()
-        job.is_paused = False
-        if not job.stops:
-            self._settle(job, job.resumes, Resumed(step=job.training.step))
-
-    def _flush(self, job: Job, run: TrainingRun, request: str | None) -> None:
-        report = run.pending()
-        if report is not None:
-            self._send(report, request=request, operation=job.id)
-
-    def _settle_wishes(self, job: Job) -> None:
-        """The training is over, whatever was still wanted of it: every request hears so."""
-        self._settle(job, job.stops, Stopped(step=job.training.step))
-        late = Refused(error=Fault.from_error(LifecycleError.between("not training", "paused")))
-        self._settle(job, job.pauses, late)
-        self._settle(job, job.resumes, late)
-
-    def _settle(self, job: Job, requests: list[str | None], answer: Message) -> None:
-        for request in requests:
-            self._send(answer, request, job.id)
-        requests.clear()
+    async def _read_curves(self, envelope: Envelope) -> None:
+        curves, lost = await self._archive.curves(_name(envelope))
+        for error in lost:
+            self._voice.log("warning", f"a part of the curves: {error.message}", envelope.operation)
+        message = CurvesRead(epoch_ends=tuple(curves.epochs))
+        self._answer(envelope, message, (curves.to_bytes(),))
 
     # --- small things ------------------------------------------------------------------
 
-    def report(self, message: Message) -> None:
-        """Tells the page something that answers no order."""
-        self._send(message)
-
-    def _log(self, level: str, text: str) -> None:
-        self._send(Log(level=level, text=text))
+    async def _free(self, name: str) -> None:
+        job = self._jobs.get(name)
+        if job is not None:
+            await job.end()
+            self._jobs.pop(name, None)
 
     def _vitals(self) -> Pong:
         running = sum(job.task is not None for job in self._jobs.values())
@@ -325,7 +289,7 @@ class Loop:
         if job is None:
             raise InterfaceError(
                 f"The worker has no operation {envelope.operation!r}: it was disposed of, or "
-                "the worker was replaced since. Train it again.",
+                "the worker was replaced since. Bring it back, or train it again.",
             )
         return job
 
@@ -338,16 +302,12 @@ class Loop:
     def _answer(
         self, envelope: Envelope, message: Message, buffers: tuple[bytes, ...] = ()
     ) -> None:
-        self._send(message, envelope.request, envelope.operation, buffers)
+        self._voice.send(message, envelope.request, envelope.operation, buffers)
 
-    def _send(
-        self,
-        message: Message,
-        request: str | None = None,
-        operation: str | None = None,
-        buffers: tuple[bytes, ...] = (),
-    ) -> None:
-        envelope = Envelope(
-            message=message, generation=self._generation, request=request, operation=operation
+
+def _name(envelope: Envelope) -> str:
+    if not envelope.operation:
+        raise InterfaceError(
+            f"{envelope.message.tag} names no operation. Give it the id of the one it is about."
         )
-        self._kitchen.post(encode(envelope), buffers)
+    return envelope.operation

@@ -1,35 +1,31 @@
 """One training as an operation: it trains step by step and says now and then where it is.
 
-Knows the engine's `Training` and the messages that report on it; knows no port and no task.
-To stop a run is to stop asking it for more.
+Knows the engine's `Training` and the messages that report on it; knows no port, no task and no
+storage. To stop a run is to stop asking it for more; asked again, it goes on where it was.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from math import prod
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-from backburner.core.errors import DataError
+from backburner.core.curves import Curves
 from backburner.core.figures import Pace
 from backburner.core.messages import (
     EpochEnd,
     Guess,
-    LayerFacts,
-    ModelReady,
     Point,
     Score,
     TrainingCompleted,
     TrainingProgressed,
 )
-from backburner.engine.data import Dataset, Part
-from backburner.engine.training import Evaluation, Training
+from backburner.engine.data import Part
+from backburner.engine.results import Evaluation
+from backburner.engine.training import Training
+from backburner.worker.examples import shown_examples
 
 REPORT_EVERY_MS = 100.0
 """Ten reports a second are smooth to look at; more only cost the page time (SPEC A2)."""
-
-SHOWN_EXAMPLES = 40
-"""How many test examples the page gets to show."""
 
 
 class TrainingRun:
@@ -43,30 +39,55 @@ class TrainingRun:
         self._training = training
         self._clock_ms = clock_ms
         self._pace = Pace()
+        self._earlier_s = 0.0
         self._evaluation_ms = 0.0
         self._points: list[Point] = []
         self._ends: list[EpochEnd] = []
         self._epoch_points: list[Point] = []
+        self._closed_epochs = 0
         self._last: Point | None = None
-        self._validation: Score | None = None
+        self._last_end: EpochEnd | None = None
         self._reported_ms = float("-inf")
+        self._unkept = Curves()
+
+    def take_up(self, progress: TrainingProgressed | None, curves: Curves) -> None:
+        """Goes on from what was known when the training's checkpoint was made.
+
+        The points of an epoch under way count in its means, as if nothing had come between.
+        """
+        step, per_epoch = self._training.step, self._training.steps_per_epoch
+        ends = [end for end in curves.epochs if end.step <= step]
+        self._last_end = ends[-1] if ends else None
+        self._closed_epochs = ends[-1].epoch if ends else 0
+        # What waits for its epoch's end: also a whole epoch, interrupted in its validation.
+        open_since = step - (step % per_epoch if self._is_closed() else per_epoch)
+        self._epoch_points = [
+            Point(step=int(curves.step[at]), loss=curves.loss[at], accuracy=curves.accuracy[at])
+            for at in range(bisect_right(curves.step, open_since), bisect_right(curves.step, step))
+        ]
+        if progress is not None:
+            self._last = Point(step=step, loss=progress.loss, accuracy=progress.accuracy)
+            self._earlier_s = progress.elapsed_s
 
     async def events(self) -> AsyncGenerator[TrainingProgressed | TrainingCompleted | None, None]:
         """Yields after every batch: a report when one is due, else None.
 
         The last is TrainingCompleted. Between two yields there is one batch of work, so the
-        caller can look after its other duties in time.
+        caller can look after its other duties in time. May be asked for again after it was
+        closed, also in the middle of an evaluation, which is then begun anew.
         """
         training = self._training
-        while training.step < training.steps:
-            await self._one_step()
-            if training.step % training.steps_per_epoch == 0:
-                self._validation = None
+        while True:
+            if not self._is_closed():
+                validation: Score | None = None
                 async for evaluation in self._evaluated("validation"):
                     yield None
-                    if evaluation.done:
-                        self._validation = _score(evaluation)
-                self._close_epoch()
+                    validation = _score(evaluation)
+                self._close_epoch(validation)
+                yield self.pending() if self._is_due() else None
+            if training.step >= training.steps:
+                break
+            await self._one_step()
             yield self.pending() if self._is_due() else None
         test: Evaluation | None = None
         async for evaluation in self._evaluated("test"):
@@ -94,11 +115,23 @@ class TrainingRun:
 
     def pending(self) -> TrainingProgressed | None:
         """A report of all that happened since the last one; None when that is nothing."""
-        if self._last is None or not (self._points or self._ends):
+        if not (self._points or self._ends):
+            return None
+        report = self.progress(points=tuple(self._points), ends=tuple(self._ends))
+        self._points.clear()
+        self._ends.clear()
+        self._reported_ms = self._clock_ms()
+        return report
+
+    def progress(
+        self, *, points: tuple[Point, ...] = (), ends: tuple[EpochEnd, ...] = ()
+    ) -> TrainingProgressed | None:
+        """Where it is; None before the first step."""
+        if self._last is None:
             return None
         training = self._training
         left = training.steps - training.step
-        report = TrainingProgressed(
+        return TrainingProgressed(
             epoch=training.epoch,
             epochs=training.epochs,
             step=training.step,
@@ -109,14 +142,45 @@ class TrainingRun:
             ms_per_step=self._pace.ms_per_step,
             elapsed_s=self._elapsed_s(),
             eta_s=self._pace.time_left_s(left),
-            points=tuple(self._points),
-            epoch_ends=tuple(self._ends),
-            validation=self._validation,
+            points=points,
+            epoch_ends=ends,
+            validation=self._last_end.validation if self._last_end else None,
         )
-        self._points.clear()
-        self._ends.clear()
-        self._reported_ms = self._clock_ms()
-        return report
+
+    # --- for keeping it ----------------------------------------------------------------
+
+    @property
+    def last_end(self) -> EpochEnd | None:
+        """The newest finished epoch."""
+        return self._last_end
+
+    @property
+    def is_between_steps(self) -> bool:
+        """Whether the last step is over with all that belongs to it, an epoch's end included."""
+        return self._is_closed()
+
+    def unkept(self) -> Curves:
+        """All that happened since what `kept` was told of last."""
+        piece = Curves()
+        piece.append(self._unkept)
+        return piece
+
+    def kept(self, piece: Curves) -> None:
+        """What `unkept` gave is safe by now."""
+        rest = Curves()
+        rest.step = self._unkept.step[len(piece.step) :]
+        rest.loss = self._unkept.loss[len(piece.step) :]
+        rest.accuracy = self._unkept.accuracy[len(piece.step) :]
+        rest.epochs = self._unkept.epochs[len(piece.epochs) :]
+        self._unkept = rest
+
+    # --- inside ------------------------------------------------------------------------
+
+    def _is_closed(self) -> bool:
+        training = self._training
+        return training.step % training.steps_per_epoch != 0 or (
+            self._closed_epochs >= training.epoch
+        )
 
     async def _one_step(self) -> None:
         began_ms = self._clock_ms()
@@ -125,6 +189,7 @@ class TrainingRun:
         self._last = Point(step=result.step, loss=result.loss, accuracy=result.accuracy)
         self._points.append(self._last)
         self._epoch_points.append(self._last)
+        self._unkept.add(self._last)
 
     async def _evaluated(self, part: Part) -> AsyncIterator[Evaluation]:
         began_ms = self._clock_ms()
@@ -133,24 +198,28 @@ class TrainingRun:
             yield evaluation
             began_ms = self._clock_ms()
 
-    def _close_epoch(self) -> None:
+    def _close_epoch(self, validation: Score | None) -> None:
         points = self._epoch_points
-        self._ends.append(
-            EpochEnd(
-                epoch=self._training.epoch,
-                step=self._training.step,
-                loss=sum(point.loss for point in points) / len(points),
-                accuracy=sum(point.accuracy for point in points) / len(points),
-                validation=self._validation,
-            )
+        # None are there only when the stored curves were damaged.
+        count = max(1, len(points))
+        end = EpochEnd(
+            epoch=self._training.epoch,
+            step=self._training.step,
+            loss=sum(point.loss for point in points) / count,
+            accuracy=sum(point.accuracy for point in points) / count,
+            validation=validation,
         )
+        self._ends.append(end)
+        self._unkept.epochs.append(end)
+        self._last_end = end
+        self._closed_epochs = end.epoch
         self._epoch_points = []
 
     def _is_due(self) -> bool:
         return self._clock_ms() - self._reported_ms >= REPORT_EVERY_MS
 
     def _elapsed_s(self) -> float:
-        return (self._pace.total_ms + self._evaluation_ms) / 1_000.0
+        return self._earlier_s + (self._pace.total_ms + self._evaluation_ms) / 1_000.0
 
 
 def _score(evaluation: Evaluation | None) -> Score | None:
@@ -158,67 +227,3 @@ def _score(evaluation: Evaluation | None) -> Score | None:
     if evaluation is None or evaluation.loss is None or evaluation.accuracy is None:
         return None
     return Score(loss=evaluation.loss, accuracy=evaluation.accuracy)
-
-
-def shown_examples(training: Training) -> tuple[int, ...]:
-    """The examples that the page shows: test examples, never one the model trains on."""
-    return training.split.test[:SHOWN_EXAMPLES]
-
-
-def model_ready(training: Training) -> tuple[ModelReady, bytes]:
-    """What the page is told about a new model, and the pixels of the examples it shows."""
-    spec, dataset, split = training.spec, training.dataset, training.split
-    shown = shown_examples(training)
-    message = ModelReady(
-        layers=tuple(
-            LayerFacts(
-                name=placed.name,
-                type=placed.layer.type,
-                shape=tuple(placed.output_shape),
-                parameters=placed.parameter_count,
-            )
-            for placed in spec.layers
-        ),
-        parameters=spec.parameter_count,
-        input_shape=tuple(spec.input_shape),
-        classes=dataset.classes,
-        steps=training.steps,
-        epochs=training.epochs,
-        sizes={
-            "train": len(split.train),
-            "validation": len(split.validation),
-            "test": len(split.test),
-        },
-        examples=shown,
-        labels=tuple(dataset.classes[dataset.labels[index]] for index in shown),
-        data_sha256=dataset.digest,
-    )
-    return message, pixels(dataset, shown)
-
-
-def example_numbers(training: Training, index: int) -> list[float]:
-    """An example of the data as the model sees it. Raises DataError for an unknown index."""
-    dataset = training.dataset
-    if not 0 <= index < len(dataset.labels):
-        raise DataError(
-            f"There is no example {index:,}; the data has {len(dataset.labels):,}, counted from 0.",
-            key="example",
-        )
-    size = prod(dataset.shape)
-    return [value * dataset.scale for value in _values(dataset)[index * size :][:size]]
-
-
-def pixels(dataset: Dataset, indexes: Sequence[int]) -> bytes:
-    """The examples as pictures: bytes from 0 (empty) to 255 (full), one after the other."""
-    size = prod(dataset.shape)
-    values = _values(dataset)
-    full = 255.0 * dataset.scale
-    return bytes(
-        min(255, max(0, round(value * full)))
-        for index in indexes
-        for value in values[index * size : (index + 1) * size]
-    )
-
-
-def _values(dataset: Dataset) -> Sequence[float]:
-    return dataset.inputs if dataset.dtype == "uint8" else array("f", dataset.inputs)
