@@ -6,51 +6,55 @@
 // `close()`: both are sent to the page as a message of the protocol (core/messages.py: FAULT).
 
 import { startPython } from "../scripts/python.mjs";
+import { loadTensorFlow } from "../scripts/tensorflow.mjs";
 
-const tfFolder = new URL("../tfjs/", import.meta.url).href;
 const stages = {};
 
 function mark(stage) {
   stages[stage] = Math.round(performance.now());
 }
 
-/** TensorFlow.js with the wanted backend registered; its bundles leave `tf` on globalThis. */
-async function loadTensorFlow(backend) {
-  await import(`${tfFolder}tf.es2017.min.js`);
-  await import(`${tfFolder}tf-backend-wasm.es2017.min.js`);
-  if (backend === "webgpu") await import(`${tfFolder}tf-backend-webgpu.es2017.min.js`);
-  const { tf } = globalThis;
-  tf.wasm.setWasmPaths(tfFolder);
-  // Compiling the backend goes on beside Python's start; whether it worked is asked later.
-  await tf.setBackend(backend).catch(() => false);
-  mark("tensorflow");
-}
-
 /** Called once, by the blob that the page started (site/scripts/boot.mjs). */
 export async function start({ port, ...settings }) {
   const { generation, backend } = settings;
   let started = false;
+  const say = (tag, body) => {
+    const envelope = { v: 1, tag, generation, request: null, operation: null, body };
+    port.postMessage({ text: JSON.stringify(envelope), buffers: [] });
+  };
+  // How one part of the start is doing (core/messages.py: PART); passes on what it gives.
+  const part = async (name, work) => {
+    try {
+      const result = await work;
+      mark(name);
+      say("PART", { part: name, state: "ready", detail: "" });
+      return result;
+    } catch (error) {
+      say("PART", { part: name, state: "failed", detail: String(error?.message ?? error) });
+      throw error;
+    }
+  };
   const fault = (event) => {
     // Told here, and so not to the page as the end of this worker: a stray error in a timer
     // does not end a worker that runs.
     event.preventDefault?.();
     const reason = event.reason ?? event.error ?? event;
     const message = String(reason?.message ?? reason);
-    const body = { message, starting: !started };
-    const envelope = { v: 1, tag: "FAULT", generation, request: null, operation: null, body };
-    port.postMessage({ text: JSON.stringify(envelope), buffers: [] });
+    say("FAULT", { message, starting: !started });
   };
   self.addEventListener("unhandledrejection", fault);
   self.addEventListener("error", fault);
   try {
-    const tensorflow = loadTensorFlow(backend);
-    const { python, start, reason } = await startPython({}, mark);
-    await tensorflow;
+    const [{ python, start, reason }] = await Promise.all([
+      part("python", startPython({}, mark)),
+      part("tensorflow", loadTensorFlow(backend)),
+    ]);
     const kitchen = python.pyimport("backburner.kitchen");
     mark("ready");
     const folder = new URL("../", import.meta.url).href;
     const boot = { stages, start, reason };
-    await kitchen.main(port, JSON.stringify({ ...settings, folder, boot }));
+    const loop = await kitchen.main(port, JSON.stringify({ ...settings, folder, boot }));
+    loop.destroy(); // The port's listener keeps it alive, as long as the worker lives.
     started = true;
     kitchen.destroy();
   } catch (error) {

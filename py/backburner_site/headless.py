@@ -24,8 +24,15 @@ READY_WITHIN_S = 120.0
 FINAL = ("completed", "failed", "aborted", "stopped", "interrupted")
 
 STATE = "document.documentElement.dataset.backburner"
-WORKER = "document.documentElement.dataset.worker"
-WORKER_WORDS = "document.querySelector('[data-testid=worker-state]')?.textContent ?? ''"
+# The hook's `ready` waits inside of `evaluate`, which knows no time-out: so it is asked again and
+# again. `state` is "starting", "ready" (a worker, or the page's own thread) or "failed".
+KITCHEN = """() => Promise.race([
+    window.backburner.ready.then(
+        ({ mode }) => ({ state: "ready", words: mode }),
+        ({ message }) => ({ state: "failed", words: message }),
+    ),
+    new Promise((resolve) => setTimeout(resolve, 50, { state: "starting", words: "" })),
+])"""
 DETAIL = "document.getElementById('boot-detail')?.textContent ?? ''"
 # A refusal crosses over as a value: Playwright would make one line of text of the error.
 CALL = """async ([method, args]) => {
@@ -97,7 +104,7 @@ def run(
             page.goto(server.url + page_query(recipe, backend))
             with progress.step("Starting the page") as step:
                 wait_until_ready(page.evaluate, page_errors, deadline, step)
-                wait_for_worker(page.evaluate, page_errors, deadline, step)
+                wait_for_kitchen(page.evaluate, page_errors, deadline, step)
             with progress.step("Running the recipe") as step:
                 return drive(Hook(page.evaluate), recipe, deadline, step)
         except Error as error:
@@ -165,25 +172,20 @@ def wait_until_ready(
         time.sleep(START_POLL_S)
 
 
-def wait_for_worker(
+def wait_for_kitchen(
     evaluate: Evaluate, page_errors: list[str], deadline: float, step: Step
 ) -> None:
-    """Returns when the worker can train. Raises RunFailed.
-
-    The hook's `ready` waits for the same, but inside of `evaluate`, which knows no time-out.
-    """
-    while (state := evaluate(WORKER)) != "ready":
-        if state == "failed":
-            time.sleep(START_POLL_S)  # the words are drawn with the next frame
-            words = str(evaluate(WORKER_WORDS) or "").strip()
+    """Returns when the page can train, in a worker or without one. Raises RunFailed."""
+    while (found := evaluate(KITCHEN))["state"] != "ready":
+        if found["state"] == "failed":
             raise RunFailed(
-                f"The page's worker could not start. {words or 'It did not say why.'}",
+                f"The page cannot train, neither in a worker nor without one. {found['words']}",
                 detail="\n".join(page_errors),
             )
         if time.monotonic() > deadline:
             raise RunFailed(
-                "The page's worker did not start within the time that --timeout allows (its state "
-                f"is {state!r}). Most often the machine is busy: allow more seconds.",
+                "The page's worker did not start within the time that --timeout allows. Most "
+                "often the machine is busy: allow more seconds.",
                 detail="\n".join(page_errors),
             )
         step.advance("Python and TensorFlow.js in the worker")

@@ -2,6 +2,8 @@
 // that both interpreters start side by side, and says so plainly when the page cannot start.
 // The Python side (backburner.app.browser) takes over what is left in `globalThis.backburnerBoot`.
 
+import { loadTensorFlow } from "./tensorflow.mjs";
+
 const root = document.documentElement;
 
 // A static import would be judged as a worker by the policy (worker-src allows only blobs), an
@@ -22,7 +24,16 @@ const PATIENCE_S = 180;
 const stages = {};
 const asked = new URLSearchParams(location.search);
 const backend = asked.get("backend") ?? "wasm";
-const debug = asked.get("debug") === "1";
+const { debug } = globalThis.backburnerShell;
+const withoutWorker =
+  asked.get("worker") === "off" ? "off" : globalThis.Worker ? null : "This browser has no workers.";
+
+// PyScript extends the class as it is loaded, whether or not it starts a worker.
+globalThis.Worker ??= class {
+  constructor() {
+    throw new Error(withoutWorker);
+  }
+};
 
 function mark(stage) {
   stages[stage] = Math.round(performance.now());
@@ -37,6 +48,16 @@ function mark(stage) {
  * (one started from an address takes its policy from headers, which static hosts don't send).
  */
 function startKitchen(generation) {
+  try {
+    return launch(generation);
+  } catch (error) {
+    const port = new MessageChannel().port1;
+    const problem = `The worker could not be started: ${error.message}`;
+    return { worker: { terminate() {} }, port, problem, onproblem: undefined };
+  }
+}
+
+function launch(generation) {
   const source = new Blob([kitchenStarter], { type: "text/javascript" });
   const address = URL.createObjectURL(source);
   const worker = new Worker(address, { type: "module", name: `kitchen-${generation}` });
@@ -73,10 +94,15 @@ addEventListener(
   true,
 );
 
-globalThis.backburnerBoot = { startKitchen, stages, mark, fail };
-try {
-  globalThis.backburnerBoot.first = startKitchen(1);
-} catch (error) {
-  fail(`The worker could not be started: ${error.message}`);
-}
+globalThis.backburnerBoot = {
+  startKitchen,
+  loadTensorFlow,
+  backend,
+  debug,
+  withoutWorker,
+  stages,
+  mark,
+  fail,
+  first: withoutWorker === null ? startKitchen(1) : undefined,
+};
 mark("boot");

@@ -6,20 +6,39 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from backburner.app.kitchens import Kitchens
-from backburner.app.operations import Operations
-from backburner.app.store import Store
+from backburner.app.house import House
 from backburner.core.errors import StorageError
-from backburner.core.messages import Message, Order
+from backburner.core.messages import (
+    Checkpointed,
+    DataLoaded,
+    Disposed,
+    DrawingsChanged,
+    DrawingsRead,
+    Message,
+    Order,
+    Paused,
+    Pong,
+    PredictionResult,
+    Resumed,
+    RunCleared,
+    RunsListed,
+    Score,
+    Stopped,
+    StoredRun,
+    TrainingCompleted,
+)
 from backburner.core.wire import Envelope, decode, encode
-from tests.core.makers import worker_ready
+from tests.core.makers import model_ready, progressed, worker_ready
 
 
 class FakeWorker:
     """One started worker; `answer(order)` gives the messages to send back, or None to hang."""
 
-    def __init__(self, house: FakeHouse, generation: int, heard: Any, failed: Any) -> None:
+    def __init__(
+        self, house: FakeHouse, mode: str, generation: int, heard: Any, failed: Any
+    ) -> None:
         self.house = house
+        self.mode = mode
         self.generation = generation
         self.heard: Callable[[object, tuple[Any, ...]], None] = heard
         self.failed: Callable[[str], None] = failed
@@ -46,31 +65,78 @@ class FakeWorker:
         self.alive = False
 
 
-class FakeHouse:
-    """Everything of the app room joined, with a fake worker at the other end."""
+class FakeLocks:
+    """Implements app/ownership.py's Locks; `theirs` are those that another page holds."""
 
-    def __init__(self, answer: Callable[[Order], list[Message]], *, starts: bool = True) -> None:
+    def __init__(self, *, available: bool = True) -> None:
+        self.available = available
+        self.theirs: set[str] = set()
+        self.ours: set[str] = set()
+
+    async def take(self, name: str) -> bool:
+        if name in self.theirs | self.ours:
+            return False
+        self.ours.add(name)
+        return True
+
+    def release(self, name: str) -> None:
+        self.ours.remove(name)
+
+    async def held_elsewhere(self) -> set[str]:
+        return set(self.theirs)
+
+
+class FakeHouse(House):
+    """The app room with a fake worker at the other end, and fakes of what else is outside.
+
+    With `starts` false a kitchen comes up only when the test lets it.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Order], list[Message]],
+        *,
+        starts: bool = True,
+        storage: FakeStorage | None = None,
+        locks: FakeLocks | None = None,
+        without_worker: str | None = None,
+        resumes_by_itself: bool = True,
+    ) -> None:
         self.answer: Callable[[Any], list[Message]] = answer
         self.starts = starts
         self.workers: list[FakeWorker] = []
         self.now_s = 1_000.0
-        self.store = Store(asyncio.get_running_loop().call_soon)
-        self.kitchens = Kitchens(self.store, self._launch)
-        self._ids = 0
-        self.operations = Operations(
-            self.store, self.kitchens, now_s=lambda: self.now_s, new_id=self._new_id
+        self.locks = locks or FakeLocks()
+        self.storage = storage or FakeStorage()
+        super().__init__(
+            launch=self._launch,
+            locks=self.locks,
+            storage=self.storage,
+            later=asyncio.get_running_loop().call_soon,
+            now_s=lambda: self.now_s,
+            new_id=self._new_id,
+            resumes_by_itself=lambda: resumes_by_itself,
+            without_worker=without_worker,
+            debug=True,
         )
+        self._ids = 0
 
     @property
     def worker(self) -> FakeWorker:
         return self.workers[-1]
 
+    def orders(self, tag: str) -> list[Envelope]:
+        """What all kitchens were asked, of one tag, in order."""
+        return [
+            each for worker in self.workers for each in worker.orders if each.message.tag == tag
+        ]
+
     def _new_id(self) -> str:
         self._ids += 1
         return f"op-{self._ids}"
 
-    def _launch(self, generation: int, heard: Any, failed: Any) -> FakeWorker:
-        worker = FakeWorker(self, generation, heard, failed)
+    def _launch(self, mode: str, generation: int, heard: Any, failed: Any) -> FakeWorker:
+        worker = FakeWorker(self, mode, generation, heard, failed)
         self.workers.append(worker)
         if self.starts:
             worker.say(worker_ready())
@@ -98,6 +164,75 @@ class FakeStorage:
         self.fails_in -= 1
         if self.fails_in == 0:
             raise StorageError("The browser's storage for this site is full.")
+
+
+RECIPE = {"recipe": 1, "training": {"epochs": 10}}
+DONE = TrainingCompleted(
+    test=Score(loss=0.5, accuracy=0.9), guesses=(), elapsed_s=1.0, checkpoint=40
+)
+PONG = Pong(
+    backend="wasm",
+    tensors=3,
+    tensor_bytes=9,
+    python_bytes=9,
+    proxies=None,
+    models=1,
+    running=0,
+)
+
+
+class Answers:
+    """What the fake worker says to each order; a test changes what it needs."""
+
+    def __init__(self, **changes: list[Message]) -> None:
+        self.by_tag: dict[str, list[Message]] = {
+            "PING": [PONG],
+            "INIT_TRAINING": [model_ready()],
+            "START_TRAINING": [progressed(1, 2, 3, 4), DONE],
+            "STOP_TRAINING": [Stopped(step=4)],
+            "PAUSE": [Paused(step=4)],
+            "RESUME": [Resumed(step=4)],
+            "PREDICT": [PredictionResult(label="yes", confidence=0.75, probabilities=(0.25, 0.75))],
+            "DISPOSE": [Disposed()],
+            "LOAD_DATA": [DataLoaded(source="digits", examples=1_797)],
+            "CLEAR_RUN": [RunCleared()],
+            "LIST_RUNS": [RunsListed(runs=())],
+            "READ_DRAWINGS": [DrawingsRead(classes=(), drawings=())],
+            "CHANGE_DRAWINGS": [DrawingsChanged()],
+            **changes,
+        }
+
+    def __call__(self, order: Any) -> list[Message]:
+        return self.by_tag[order.tag]
+
+
+def house(
+    *,
+    starts: bool = True,
+    storage: FakeStorage | None = None,
+    locks: FakeLocks | None = None,
+    kept: tuple[StoredRun, ...] = (),
+    **changes: Any,
+) -> FakeHouse:
+    """A page that has begun. `kept` is in the worker's database; `changes` are answers by tag."""
+    options = {
+        name: changes.pop(name)
+        for name in ("without_worker", "resumes_by_itself")
+        if name in changes
+    }
+    answers = Answers(LIST_RUNS=[RunsListed(runs=kept)], **changes)
+    home = FakeHouse(answers, starts=starts, storage=storage, locks=locks, **options)
+    home.begin()
+    return home
+
+
+RUNNING: dict[str, list[Message]] = {"START_TRAINING": [progressed(1, 2, 3, 4)]}
+"""A training that has come to step 4 and goes on."""
+
+SAVED: dict[str, list[Message]] = {
+    "START_TRAINING": [progressed(1, 2, 3, 4), Checkpointed(step=3, bytes=900, took_ms=1.0)]
+}
+"""The same, with a checkpoint of step 3."""
 
 
 async def settled() -> None:

@@ -62,6 +62,12 @@ class Visit:
         assert self.state("backburner") == "ready", self.page.inner_text("#boot-detail")
         return self
 
+    def go(self, view: str) -> Page:
+        """Follows the link to a view; the page, which shows it."""
+        self.page.get_by_test_id(f"nav-{view}").click()
+        self.page.get_by_test_id(f"view-{view}").wait_for()
+        return self.page
+
     def state(self, name: str) -> str | None:
         return self.page.evaluate("name => document.documentElement.dataset[name]", name)
 

@@ -1,7 +1,8 @@
 """A browser spoken to directly over the DevTools protocol, for what Playwright prevents.
 
-Playwright keeps every page focused and visible; a really hidden tab needs a browser without
-it. Speaks over a pipe, one JSON text ended by a zero byte for each message.
+Playwright keeps every page focused and visible, and closes a browser in good order; a really
+hidden tab, and a browser that is killed, need one without it. Speaks over a pipe, one JSON text
+ended by a zero byte for each message.
 """
 
 from __future__ import annotations
@@ -11,17 +12,34 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from backburner_site.browser import launch_options
+import pytest
+
+from backburner_site.browser import CHOSEN, launch_options, on_this_system
+
+PATIENCE_S = 60.0
+
+
+def the_browser() -> Path:
+    """The program that the tests use."""
+    chosen = os.environ.get(CHOSEN)
+    program = Path(chosen) if chosen else on_this_system()
+    if program is None:
+        pytest.fail("There is no browser of the system; set $BACKBURNER_BROWSER to one.")
+    return program
 
 
 class RawBrowser:
-    """A browser for the time of a `with` block; tabs are opened with `open`."""
+    """A browser for the time of a `with` block, which ends by `kill -9`.
 
-    def __init__(self, program: Path) -> None:
+    Tabs are opened with `open`. What it stores is gone with it, unless `profile` names a folder.
+    """
+
+    def __init__(self, program: Path, profile: Path | None = None) -> None:
         self._profile = tempfile.TemporaryDirectory(
             prefix="backburner-", ignore_cleanup_errors=True
         )
@@ -39,7 +57,7 @@ class RawBrowser:
                 str(program),
                 "--headless=new",
                 "--remote-debugging-pipe",
-                f"--user-data-dir={self._profile.name}",
+                f"--user-data-dir={profile or self._profile.name}",
                 *launch_options(program)["args"],
                 "about:blank",
             ],
@@ -94,6 +112,15 @@ class RawBrowser:
         target = self.send("Target.createTarget", url=url)["targetId"]
         session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         return Tab(self, target, session)
+
+
+def until(tab: Tab, expression: str) -> Any:
+    """Polls until an expression is true; gives its value."""
+    patience = time.monotonic() + PATIENCE_S
+    while not (value := tab.evaluate(expression)):
+        assert time.monotonic() < patience, f"waited in vain for {expression}"
+        time.sleep(0.1)
+    return value
 
 
 class Tab:

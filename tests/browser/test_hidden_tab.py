@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import time
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from backburner_site.browser import CHOSEN, on_this_system
 from tests.browser.conftest import LONG
-from tests.browser.raw_browser import RawBrowser, Tab
+from tests.browser.raw_browser import RawBrowser, the_browser, until
 
 pytestmark = pytest.mark.browser
 
 
-def until(tab: Tab, expression: str) -> Any:
-    patience = time.monotonic() + 60
-    while not (value := tab.evaluate(expression)):
-        assert time.monotonic() < patience, f"waited in vain for {expression}"
-        time.sleep(0.1)
-    return value
-
-
 def test_a_hidden_tab_trains_on_and_tells_of_every_step(served: str) -> None:
-    chosen = os.environ.get(CHOSEN)
-    program = Path(chosen) if chosen else on_this_system()
-    assert program is not None
-    with RawBrowser(program) as browser:
-        tab = browser.open(served + "?seed=7")
+    with RawBrowser(the_browser()) as browser:
+        tab = browser.open(served + "?seed=7#/dashboard")
         until(tab, "document.documentElement?.dataset.backburner === 'ready'")
         key = tab.evaluate(f"backburner.start({json.dumps(LONG)}).then(({{ id }}) => id)")
         until(tab, f"backburner.operation('{key}').then(({{ step }}) => step > 3)")

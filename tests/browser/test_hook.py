@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import LONG, TINY, Visit
+from tests.browser.states import DIVERGING
 
 pytestmark = pytest.mark.browser
 
@@ -22,10 +23,6 @@ def inline(inputs: list[Any], labels: list[str]) -> dict[str, Any]:
         "model": {"layers": [{"type": "flatten"}]},
         "training": {"batch_size": 2},
     }
-
-
-DIVERGING = inline([[[3e38, 3e38]]] * 40, ["a", "b"] * 20)
-"""A recipe that can work as far as anybody can see, until its numbers are multiplied."""
 
 
 def test_ready_says_what_was_promised(visit: Visit) -> None:
@@ -207,6 +204,31 @@ def test_unknown_ids_are_refused(shared_visit: Visit) -> None:
         assert shared_visit.hook(method)["refused"]["key"] == "id"
 
 
+def test_what_a_method_does_not_ask_for_is_passed_over_as_usual(shared_visit: Visit) -> None:
+    assert isinstance(shared_visit.hook("operations", 1, [2], {"three": 3}), list)
+
+
+def test_a_recipe_that_holds_itself_is_refused_in_words(shared_visit: Visit) -> None:
+    refused = shared_visit.page.evaluate(
+        "() => { const ring = { recipe: 1 }; ring.name = ring;"
+        " return window.backburner.start(ring).catch((refused) => refused); }"
+    )
+    assert refused["name"] == "InterfaceError"
+    assert "holds itself" in refused["message"]
+
+
+def test_wishes_in_one_moment_are_never_laid_to_another_tab(visit: Visit) -> None:
+    visit.ready()
+    key = visit.start(LONG)
+    answers = visit.page.evaluate(
+        "async (key) => (await Promise.allSettled(['stop', 'clear', 'clear']"
+        ".map((method) => window.backburner[method](key)))).map((each) => each.reason?.message)",
+        key,
+    )
+    assert not any("another tab" in (each or "") for each in answers), answers
+    assert visit.hook("operations") == []
+
+
 def test_the_seed_of_the_address_is_the_default(
     new_visit: Callable[..., Visit], served: str
 ) -> None:
@@ -231,6 +253,9 @@ def test_a_backend_that_is_not_there_is_said_plainly(
     visit = new_visit(served)
     visit.expected.append("abacus")
     visit.open("?backend=abacus")
-    visit.until(lambda: visit.state("worker") == "failed", "the worker to give up")
-    assert "abacus" in visit.page.get_by_test_id("worker-state").inner_text()
-    assert visit.hook("diagnostics")["workers_started"] == 3
+    visit.until(
+        lambda: visit.hook("diagnostics")["worker_status"] == "lost", "the page to give up, too"
+    )
+    visit.until(lambda: "abacus" in visit.page.get_by_test_id("fallback").inner_text(), "the words")
+    assert visit.state("worker") == "failed"
+    assert visit.hook("diagnostics")["workers_started"] == 1

@@ -28,6 +28,13 @@ def test_page_and_worker_start_from_the_snapshot(visit: Visit) -> None:
     assert fetched == []
 
 
+def test_python_runs_on_the_thread_s_own_stack(visit: Visit) -> None:
+    # On switched ones Chromium's heap profiler brings the whole process down, now and then.
+    visit.train(TINY)
+    for place in (visit.page, visit.page.workers[0]):
+        assert not place.evaluate("() => 'Suspending' in WebAssembly")
+
+
 @pytest.fixture
 def site(dist: Path, tmp_path: Path) -> Path:
     """A copy of the site, to be damaged."""
@@ -99,29 +106,6 @@ def test_ids_differ_from_one_visit_to_the_next(
     assert ids[0] != ids[1]
 
 
-@pytest.mark.parametrize(
-    "part",
-    ["workers/kitchen.js", "tfjs/tf.es2017.min.js", "tfjs/tfjs-backend-wasm-simd.wasm"],
-)
-def test_a_worker_that_cannot_start_leaves_the_page_usable_and_says_so(
-    site: Path, new_visit: Callable[..., Visit], part: str
-) -> None:
-    (site / part).unlink()
-    with Server(site, base=SUB_PATH) as server:
-        visit = new_visit(server.url)
-        # TensorFlow.js warns by itself before it says no.
-        visit.expected += ["Failed to load resource", "console warning"]
-        visit.open()
-        visit.until(lambda: visit.state("worker") == "failed", "the worker to give up")
-        assert "Not working" in visit.page.get_by_test_id("worker-state").inner_text()
-        found = visit.hook("diagnostics")
-        assert not found["worker_alive"]
-        assert found["workers_started"] == 3
-        assert found["errors"]
-        refused = visit.page.evaluate("() => backburner.ready.catch((refused) => refused)")
-        assert refused["name"] == "WorkerLost"
-
-
 @pytest.mark.parametrize("part", ["pyodide/pyodide.asm.wasm", "pyscript/core.js"])
 def test_a_page_that_cannot_start_says_so(
     site: Path, new_visit: Callable[..., Visit], part: str
@@ -133,4 +117,4 @@ def test_a_page_that_cannot_start_says_so(
         visit.page.goto(server.url)
         visit.until(lambda: visit.state("backburner") == "error", "the page to give up")
         assert visit.page.get_by_test_id("boot-error").is_visible()
-        assert visit.page.get_by_role("heading", name="Backburner").is_visible()
+        assert visit.page.get_by_role("heading", name="Your network cooks").is_visible()

@@ -109,19 +109,9 @@ def test_a_worker_that_hangs_is_replaced_and_the_next_training_runs(visit: Visit
     diagnostics = visit.hook("diagnostics")
     assert diagnostics["workers_started"] == 2
     assert diagnostics["worker_alive"]
-    assert visit.hook("predict", done["id"], [[0.5] * 8] * 8)["refused"]["name"] == "InterfaceError"
-
-
-def test_a_worker_that_dies_in_a_training_is_noticed_and_said(visit: Visit) -> None:
-    key = visit.start(LONG)
-    visit.until_step(key, 2)
-    # close() fires no event anywhere: only its silence tells.
-    visit.page.workers[0].evaluate("() => self.close()")
-    ended = visit.hook("wait", key)["refused"]
-    assert ended["status"] == "interrupted"
-    assert "Interrupted at step" in visit.page.get_by_test_id("status").inner_text()
-    assert visit.train(TINY)["status"] == "completed"
-    assert visit.hook("diagnostics")["workers_started"] == 2
+    assert visit.state("mode") == "worker"
+    found = visit.hook("predict", done["id"], [[0.5] * 8] * 8)
+    assert "label" in found, "its model is brought back from its checkpoint"
 
 
 def test_an_idle_worker_sleeps(visit: Visit) -> None:

@@ -145,38 +145,37 @@ def test_a_page_that_never_gets_ready_shows_what_it_said() -> None:
 
 
 class StartingPage:
-    """Its worker goes through `states`, and stays in the last of them."""
+    """Its kitchen goes through `states`, and stays in the last of them."""
 
-    def __init__(self, *states: str | None, words: str = "") -> None:
+    def __init__(self, *states: str, words: str = "") -> None:
         self.states = list(states)
         self.words = words
 
-    def evaluate(self, script: str) -> str | None:
-        if script == headless.WORKER_WORDS:
-            return self.words
-        assert script == headless.WORKER
-        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+    def evaluate(self, script: str) -> dict[str, str]:
+        assert script == headless.KITCHEN
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        return {"state": state, "words": self.words}
 
 
-def wait_for_worker(page: StartingPage, timeout_s: float = 60) -> None:
+def wait_for_kitchen(page: StartingPage, timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
-    headless.wait_for_worker(page.evaluate, ["404"], deadline, Step("start"))
+    headless.wait_for_kitchen(page.evaluate, ["404"], deadline, Step("start"))
 
 
 def test_a_worker_that_takes_a_while_is_waited_for() -> None:
-    page = StartingPage(None, "starting", "starting", "ready")
-    wait_for_worker(page)
+    page = StartingPage("starting", "starting", "ready")
+    wait_for_kitchen(page)
     assert page.states == ["ready"]
 
 
-def test_a_worker_that_cannot_start_ends_the_run_with_its_words() -> None:
-    page = StartingPage("starting", "failed", words='Not working: no backend "abacus" here')
+def test_a_page_that_cannot_train_ends_the_run_with_its_words() -> None:
+    page = StartingPage("starting", "failed", words='no backend "abacus" here')
     with pytest.raises(RunFailed, match='no backend "abacus" here') as failure:
-        wait_for_worker(page)
+        wait_for_kitchen(page)
     assert failure.value.detail == "404"
 
 
 def test_a_worker_that_never_starts_is_not_waited_for_beyond_the_timeout() -> None:
     with pytest.raises(RunFailed, match="--timeout") as failure:
-        wait_for_worker(StartingPage("starting"), timeout_s=0)
+        wait_for_kitchen(StartingPage("starting"), timeout_s=0)
     assert failure.value.detail == "404"

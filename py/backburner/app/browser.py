@@ -8,15 +8,30 @@ Node makes. What scripts/boot.mjs prepared is taken over from `globalThis.backbu
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
 
 import js
 from pyodide.ffi import JsException, create_proxy, to_js
 
-from backburner.core.errors import StorageError
+from backburner.app.kitchens import Hear
+from backburner.app.tasks import Tasks
+from backburner.core.errors import BackburnerError, StorageError
+from backburner.core.logs import LogRecord
 from backburner.core.options import LARGEST_SAFE_INTEGER
+
+
+class Closable(Protocol):
+    """A loop that was started."""
+
+    def close(self) -> Coroutine[Any, Any, None]:
+        """Ends it, and frees what it holds."""
+
+
+Cook = Callable[[Any, str], Awaitable[Closable | None]]
+"""Starts the worker's loop on a port, with settings as JSON (kitchen.py)."""
 
 
 def now_s() -> float:
@@ -43,6 +58,11 @@ def seed_parameter() -> int | None:
     return int(text)
 
 
+def is_debugging() -> bool:
+    """Whether the address (`?debug=1`) or the settings ask for the debug log."""
+    return bool(js.backburnerBoot.debug)
+
+
 def boot_stages() -> dict[str, float]:
     """Milliseconds from navigation to the end of each stage of the page's start."""
     stages: dict[str, float] = js.backburnerBoot.stages.to_py()
@@ -64,9 +84,10 @@ def mark(stage: str) -> None:
     js.backburnerBoot.mark(stage)
 
 
-def log(level: str, text: str) -> None:
+def log(record: LogRecord) -> None:
     """A line in the browser's console (`?debug=1`), never as an error: those are for faults."""
-    js.console.info(f"[backburner {level}] {text}")
+    place = " ".join(filter(None, (record.source, record.operation)))
+    js.console.info(f"[backburner {record.level}] {place}: {record.message}")
 
 
 def count_proxies() -> None:
@@ -93,6 +114,12 @@ def set_page_state(name: str, value: str | None) -> None:
         root.setAttribute(f"data-{name}", value)
 
 
+def site_prefix() -> str:
+    """What names of storage and locks begin with: sites on one origin never meet."""
+    path = str(js.location.pathname)
+    return f"backburner:{path[: path.rindex('/') + 1]}:"
+
+
 class LocalStorage:
     """Text by name in localStorage, named after the site's folder.
 
@@ -101,8 +128,7 @@ class LocalStorage:
     """
 
     def __init__(self) -> None:
-        path = str(js.location.pathname)
-        self._prefix = f"backburner:{path[: path.rindex('/') + 1]}:"
+        self._prefix = site_prefix()
 
     def read(self, name: str) -> str | None:
         try:
@@ -143,15 +169,22 @@ def _no_storage(error: Exception) -> StorageError:
     )
 
 
+async def storage_estimate() -> dict[str, object]:
+    """What the browser says of this origin's storage; empty where it says nothing."""
+    manager = getattr(js.navigator, "storage", None)
+    if not manager:
+        return {}
+    try:
+        found = await manager.estimate()
+    except JsException:
+        return {}
+    return {"used_bytes": int(found.usage), "quota_bytes": int(found.quota)}
+
+
 class WorkerHandle:
     """One started worker. Owns its port, and the two proxies that listen to it."""
 
-    def __init__(
-        self,
-        started: Any,
-        on_message: Callable[[object, tuple[Any, ...]], None],
-        on_problem: Callable[[str], None],
-    ) -> None:
+    def __init__(self, started: Any, on_message: Hear, on_problem: Callable[[str], None]) -> None:
         self._started = started
         self._is_over = False
         self._listener = create_proxy(lambda event: on_message(*_content(event.data)))
@@ -177,15 +210,90 @@ class WorkerHandle:
         self._on_problem.destroy()
 
 
-def launch_worker(
-    generation: int,
-    on_message: Callable[[object, tuple[Any, ...]], None],
-    on_problem: Callable[[str], None],
-) -> WorkerHandle:
-    """Starts a worker; the first one was started by scripts/boot.mjs before Python was there."""
-    boot = js.backburnerBoot
-    started = boot.first if generation == 1 else boot.startKitchen(generation)
-    return WorkerHandle(started, on_message, on_problem)
+class MainThreadHandle:
+    """The worker's loop in this very thread, at the other end of a channel.
+
+    `cook(port, settings)` starts the loop and gives something to `close`; it is kitchen.py's,
+    handed in by the page's entry, because rooms don't import each other. Owns both ports.
+    """
+
+    def __init__(
+        self,
+        cook: Cook,
+        generation: int,
+        on_message: Hear,
+        on_problem: Callable[[str], None],
+    ) -> None:
+        self._cook = cook
+        self._generation = generation
+        self._on_problem = on_problem
+        channel = js.MessageChannel.new()
+        self._port, self._far_port = channel.port1, channel.port2
+        self._is_over = False
+        self._listener = create_proxy(lambda event: on_message(*_content(event.data)))
+        self._port.onmessage = self._listener
+        self._loop: Closable | None = None
+        self._start = asyncio.ensure_future(self._begin())
+        self._tasks = Tasks()
+
+    async def _begin(self) -> None:
+        began_ms = float(js.performance.now())
+        try:
+            boot = js.backburnerBoot
+            await boot.loadTensorFlow(boot.backend)
+            settings = {
+                "generation": self._generation,
+                "backend": str(boot.backend),
+                "debug": is_debugging(),
+                "folder": str(js.URL.new("./", js.document.baseURI).href),
+                "boot": {
+                    "stages": {"tensorflow": round(float(js.performance.now()) - began_ms)},
+                    "start": boot_start(),
+                    "reason": boot_reason(),
+                },
+            }
+            loop = await self._cook(self._far_port, json.dumps(settings))
+        except (JsException, BackburnerError) as error:
+            self._on_problem(f"TensorFlow.js could not be started in the page: {error}")
+            return
+        if self._is_over and loop is not None:
+            await loop.close()
+        self._loop = loop
+
+    def post(self, text: str) -> None:
+        self._port.postMessage(to_js({"text": text, "buffers": []}))
+
+    def terminate(self) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self._port.onmessage = None
+        self._listener.destroy()
+        if self._loop is not None:
+            self._tasks.start(self._loop.close())
+        self._port.close()
+        self._far_port.close()
+
+
+def without_worker() -> str | None:
+    """Why this page has no worker from the start; None when it has one, or tries to."""
+    why = js.backburnerBoot.withoutWorker
+    return str(why) if isinstance(why, str) else None
+
+
+def launcher(cook: Cook) -> Callable[..., WorkerHandle | MainThreadHandle]:
+    """What starts a kitchen; the first worker was started before Python was there."""
+
+    def launch(
+        mode: str, generation: int, on_message: Hear, on_problem: Callable[[str], None]
+    ) -> WorkerHandle | MainThreadHandle:
+        if mode == "main-thread":
+            return MainThreadHandle(cook, generation, on_message, on_problem)
+        boot = js.backburnerBoot
+        started = boot.first if generation == 1 else boot.startKitchen(generation)
+        return WorkerHandle(started, on_message, on_problem)
+
+    return launch
 
 
 def _content(data: Any) -> tuple[object, tuple[bytes, ...]]:

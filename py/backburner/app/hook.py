@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from inspect import signature
 from typing import Any
 
 import js
@@ -17,13 +18,12 @@ from pyodide.ffi import JsProxy, create_once_callable, create_proxy, jsnull, to_
 
 from backburner import __version__
 from backburner.app import browser
-from backburner.app.kitchens import Kitchens
-from backburner.app.operations import Operations
-from backburner.app.store import Store
+from backburner.app.house import House
 from backburner.app.tasks import Tasks
 from backburner.core.errors import BackburnerError, InterfaceError, ProcessError, StorageError
 from backburner.core.lifecycle import WorkerStatus
-from backburner.core.state import Operation, State
+from backburner.core.operation import Operation
+from backburner.core.state import State
 
 HOOK_VERSION = 1
 
@@ -33,18 +33,10 @@ Method = Callable[..., Awaitable[object]]
 class Hook:
     """Puts `backburner` on the window, and tells tools what happens by events."""
 
-    def __init__(
-        self,
-        store: Store,
-        kitchens: Kitchens,
-        operations: Operations,
-        storage: browser.LocalStorage,
-        *,
-        seed: int | None,
-    ) -> None:
-        self._store = store
-        self._kitchens = kitchens
-        self._operations = operations
+    def __init__(self, house: House, storage: browser.LocalStorage, *, seed: int | None) -> None:
+        self._store = house.store
+        self._kitchens = house.kitchens
+        self._operations = house.operations
         self._storage = storage
         self._seed = seed
         self._seen: dict[str, Operation] = {}
@@ -61,6 +53,8 @@ class Hook:
             "stop": self._stop,
             "pause": self._pause,
             "resume": self._resume,
+            "abort": self._abort,
+            "clear": self._clear,
             "history": self._history,
             "weights": self._weights,
             "predict": self._predict,
@@ -99,7 +93,7 @@ class Hook:
         return {
             "version": __version__,
             "hook": HOOK_VERSION,
-            "mode": "worker",
+            "mode": self._store.state.worker.mode,
             "backend": facts.backend,
             "kernels": facts.kernels,
             "boot": {
@@ -134,16 +128,16 @@ class Hook:
     async def _resume(self, key: object = None) -> object:
         return (await self._operations.resume(_text(key))).snapshot()
 
+    async def _abort(self, key: object = None) -> object:
+        return (await self._operations.abort(_text(key))).snapshot()
+
+    async def _clear(self, key: object = None) -> object:
+        name = _text(key)
+        await self._operations.clear(name)
+        return {"cleared": name}
+
     async def _history(self, key: object = None) -> object:
-        operation = self._operations.get(_text(key))
-        curves = self._store.curves.get(operation.id)
-        if curves is None:
-            raise InterfaceError(
-                "The curves of this operation are gone: it ran on an earlier page. Its last "
-                "figures are in operation(id).",
-                key="id",
-            )
-        return curves.as_dict()
+        return (await self._operations.curves(_text(key))).as_dict()
 
     async def _weights(self, key: object = None) -> object:
         found = await self._operations.weights(_text(key))
@@ -174,9 +168,12 @@ class Hook:
             storage: dict[str, object] = {"local_storage_bytes": self._storage.size()}
         except StorageError as error:
             storage = {"problem": error.message}
+        storage |= await browser.storage_estimate()
         facts = worker.facts
         return {
-            "worker_alive": pong is not None,
+            "worker_alive": pong is not None and self._kitchens.is_worker,
+            "mode": worker.mode,
+            "mode_reason": worker.reason,
             "worker_status": worker.status.value,
             "worker_problem": worker.problem,
             "workers_started": self._kitchens.started,
@@ -186,10 +183,14 @@ class Hook:
             "models": pong.models if pong else None,
             "running": pong.running if pong else None,
             "proxies": {
-                "page": browser.live_proxies() if browser.parameter("debug") == "1" else None,
+                "page": browser.live_proxies() if browser.is_debugging() else None,
                 "worker": pong.proxies if pong else None,
             },
             "storage": storage,
+            "parts": {
+                name: {"state": part.state.value, "detail": part.detail}
+                for name, part in self._store.state.parts.items()
+            },
             "errors": self._errors,
             "start": {
                 "page": browser.boot_start(),
@@ -207,6 +208,8 @@ class Hook:
     # --- events ------------------------------------------------------------------------
 
     def _announce(self, state: State) -> None:
+        for gone in self._seen.keys() - state.operations.keys():
+            del self._seen[gone]
         for key, operation in state.operations.items():
             before = self._seen.get(key)
             if before is operation:
@@ -240,8 +243,11 @@ class Ended(BackburnerError):  # noqa: N818 - not an error of ours: the other en
 
 
 async def _settle(method: Method, arguments: tuple[Any, ...], resolve: Any, reject: Any) -> None:
+    # As everywhere in JavaScript, what a function does not ask for is passed over.
+    asked_for = len(signature(method).parameters)
     try:
-        resolve(_to_javascript(await method(*map(_to_python, arguments))))
+        given = map(_to_python, arguments[:asked_for])
+        resolve(_to_javascript(await method(*given)))
     except Ended as ended:
         reject(_to_javascript(ended.snapshot))
     except BackburnerError as error:
@@ -253,8 +259,16 @@ async def _settle(method: Method, arguments: tuple[Any, ...], resolve: Any, reje
 
 
 def _to_python(value: Any) -> object:
-    """A value from JavaScript as plain Python; what is no JSON is refused further in."""
-    return _without_nulls(value.to_py() if isinstance(value, JsProxy) else value)
+    """A value from JavaScript as plain Python; what is no JSON is refused further in.
+
+    Raises InterfaceError for an object that holds itself, or is nested without end.
+    """
+    try:
+        return _without_nulls(value.to_py() if isinstance(value, JsProxy) else value)
+    except RecursionError as error:
+        raise InterfaceError(
+            "What was given holds itself, or is nested too deeply. Give plain JSON."
+        ) from error
 
 
 def _without_nulls(value: Any) -> Any:

@@ -1,140 +1,191 @@
 """The worker's life and the conversation with it, as seen from the page.
 
-One worker for the life of the page: `ensure` gives the live one, and a new one takes its place
-only when it is lost or answers no ping. Generations count them; a message of an earlier
-generation is dropped. Every request settles: by its answer, by a refusal, by a time-out, or by
-the death of the worker.
+One kitchen at a time: a worker for the life of the page, or, when there is none to be had, the
+same loop in the page's own thread. `ensure` gives the live one. A worker that is lost while
+it is idle is replaced by a new one; one that does not start, or is lost in the middle of an
+operation, is followed by the main thread, and that by nothing: there is no loop of restarts.
+Only `retry_worker`, which a person asks for, leads from there to a worker again.
 
-Nothing here knows what an operation is for: reports go to whoever set `on_report`.
+Generations count the kitchens; a message of an earlier one is dropped. Every request settles:
+by its answer, by a refusal, by a time-out, or by the death of the kitchen.
+
+Nothing here knows what an operation is for: reports go to whoever set `on_report`. `on_ready`
+hears of each kitchen that stands, `on_given_up` when none follows a lost one.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from backburner.app.conversation import Conversation
+from backburner.app.logs import Logs
 from backburner.app.store import Store
 from backburner.core.errors import ProtocolError, RequestTimeout, WorkerLost
 from backburner.core.lifecycle import WorkerStatus
+from backburner.core.logs import LEVELS, Level
 from backburner.core.messages import (
-    ANSWERS,
-    OPERATION_ENDS,
     Log,
     Order,
+    PartReported,
     Ping,
     Pong,
-    Refused,
     WorkerFaulted,
     WorkerReady,
 )
-from backburner.core.state import WorkerMoved
-from backburner.core.wire import Envelope, decode, encode
+from backburner.core.state import Part, PartMoved, PartState, WorkerMoved
+from backburner.core.wire import Envelope, decode
 
 START_TIMEOUT_S = 180.0
 """A first visit on a slow line downloads 15 MB before the worker can answer."""
 
-PING_TIMEOUT_S = 8.0
-SILENCE_S = 10.0
+PING_TIMEOUT_S = 5.0
+SILENCE_S = 5.0
 """How long a busy worker may say nothing before it is asked whether it lives."""
 
+LONG_STEPS = 20.0
+"""A kitchen whose steps are long answers between two of them: it is given this many steps' time."""
+
+FIRST_STEP_S = 30.0
+"""The first step prepares a lot, and how long a step takes is not known before."""
+
+SLEPT_S = 3.0
+"""A time-out that fires so much too late says that this thread slept, and nothing of the worker."""
+
 MOST_RESTARTS = 2
-"""Automatic restarts in a row; a worker that came up ends the row."""
+"""How many workers in a row may be lost before one comes up; one that does ends the row."""
+
+WORKER, MAIN_THREAD = "worker", "main-thread"
 
 
 class Handle(Protocol):
-    """One started worker, alive or not (app/browser.py; a fake in tests)."""
+    """One started kitchen, alive or not (app/browser.py; a fake in tests)."""
 
     def post(self, text: str) -> None:
-        """Sends a text to the worker."""
+        """Sends a text to the kitchen."""
 
     def terminate(self) -> None:
-        """Ends the worker at once. Twice is as good as once."""
+        """Ends the kitchen at once. Twice is as good as once."""
 
 
-Launch = Callable[[int, Callable[[object, tuple[Any, ...]], None], Callable[[str], None]], Handle]
-"""`launch(generation, on_message, on_problem)` starts a worker."""
-
-
-@dataclass(slots=True)
-class Pending:
-    """A request that waits for its answer."""
-
-    order: Order
-    operation: str | None
-    future: asyncio.Future[Envelope]
+Hear = Callable[[object, tuple[Any, ...]], None]
+Launch = Callable[[str, int, Hear, Callable[[str], None]], Handle]
+"""`launch(mode, generation, on_message, on_problem)` starts a kitchen."""
 
 
 class Kitchens:
-    """Starts, asks, pings and replaces the worker."""
+    """Starts, asks, pings and replaces the kitchen.
 
-    def __init__(self, store: Store, launch: Launch) -> None:
+    `without_worker` says why there can be no worker from the start ("off" when the address
+    asked for that); None tries one.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        launch: Launch,
+        logs: Logs,
+        *,
+        without_worker: str | None = None,
+        debug: bool = False,
+    ) -> None:
         self._store = store
         self._launch = launch
+        self._logs = logs
+        self._debug = debug
+        self._mode = WORKER if without_worker is None else MAIN_THREAD
+        self._reason = without_worker
         self._handle: Handle | None = None
         self._generation = 0
-        self._requests = 0
+        self._workers = 0
         self._restarts = 0
-        self._pending: dict[str, Pending] = {}
+        self._conversation = Conversation()
         self._ready: asyncio.Future[WorkerReady] | None = None
         self._heard = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
         self._patience: asyncio.TimerHandle | None = None
         self.on_report: Callable[[Envelope], None] = lambda envelope: None
         self.on_problem: Callable[[str], None] = lambda problem: None
-        self.on_log: Callable[[str, str], None] = lambda level, text: None
+        self.on_ready: Callable[[], None] = lambda: None
+        self.on_given_up: Callable[[str], None] = lambda problem: None
 
     @property
     def started(self) -> int:
         """How many workers were started since the page loaded."""
-        return self._generation
+        return self._workers
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether the kitchen is a worker, and not the page's own thread."""
+        return self._mode == WORKER
 
     # --- its life ----------------------------------------------------------------------
 
     def start(self) -> None:
-        """Starts a worker unless one is alive or starting."""
+        """Starts a kitchen unless one is alive or starting."""
         if self._handle is not None:
             return
         self._generation += 1
+        self._workers += self.is_worker
         generation = self._generation
         self._ready = asyncio.get_running_loop().create_future()
         # Nobody may be waiting when it fails; the state says so all the same.
         self._ready.add_done_callback(lambda future: future.exception())
-        self._store.dispatch(WorkerMoved(status=WorkerStatus.STARTING, generation=generation))
+        self._move(WorkerStatus.STARTING)
+        # In the page's own thread Python is there already: it is what runs this.
+        self._part("python", PartState.LOADING if self.is_worker else PartState.READY)
+        self._part("tensorflow", PartState.LOADING)
+        self._logs.add("debug", f"starting kitchen {generation} ({self._mode})")
         self._handle = self._launch(
+            self._mode,
             generation,
             lambda text, buffers: self._receive(generation, text, buffers),
             lambda problem: self._lose(generation, problem),
         )
         self._patience = asyncio.get_running_loop().call_later(
             START_TIMEOUT_S,
-            lambda: self._lose(generation, f"The worker did not start in {START_TIMEOUT_S:.0f} s."),
+            lambda: self._lose(generation, f"It did not start in {START_TIMEOUT_S:.0f} s."),
         )
 
     async def ready(self) -> WorkerReady:
-        """Waits for the worker, starting one if there is none. Raises WorkerLost."""
+        """Waits for the kitchen, starting one if there is none. Raises WorkerLost."""
         self.start()
         assert self._ready is not None
         return await asyncio.shield(self._ready)
 
     async def ensure(self) -> WorkerReady:
-        """The live worker: pinged, and replaced if it does not answer. Raises WorkerLost."""
+        """The live kitchen: pinged, and replaced if it does not answer. Raises WorkerLost."""
         facts = await self.ready()
         try:
-            await self.ask(Ping(), timeout_s=PING_TIMEOUT_S)
-        except RequestTimeout:
-            self._lose(self._generation, "The worker did not answer a ping, so it was replaced.")
-            return await self.ready()
-        return facts
+            if await self._answers():
+                return facts
+            self._lose(self._generation, "It did not answer a ping, so it was replaced.")
+        except WorkerLost:
+            pass  # while it was asked; what follows it is starting
+        return await self.ready()
 
     async def ping(self) -> Pong:
-        """How the worker is doing; starts none. Raises RequestTimeout or WorkerLost."""
+        """How the kitchen is doing; starts none. Raises RequestTimeout or WorkerLost."""
         if self._handle is not None:
             await self.ready()
         answer = await self.ask(Ping(), timeout_s=PING_TIMEOUT_S)
         assert isinstance(answer.message, Pong)
         return answer.message
+
+    def retry_worker(self) -> None:
+        """Starts a worker in place of whatever is there: somebody asked for another try."""
+        if self._handle is not None:
+            self._end_handle()
+            self._move(WorkerStatus.LOST, problem="replaced by another try")
+            self._conversation.fail(_lost("It was replaced, as was asked for."))
+        self._mode, self._reason, self._restarts = WORKER, None, 0
+        self.start()
+
+    def fall_back(self, problem: str) -> None:
+        """Gives the worker up: what it was asked failed in a way that another may survive."""
+        if self.is_worker:
+            self._lose(self._generation, problem, gives_up=True)
 
     # --- the conversation --------------------------------------------------------------
 
@@ -143,108 +194,105 @@ class Kitchens:
     ) -> Envelope:
         """Sends an order and gives its answer.
 
-        `timeout_s` None waits as long as the worker lives. Raises what the worker refused
+        `timeout_s` None waits as long as the kitchen lives. Raises what the order was refused
         with, RequestTimeout, or WorkerLost.
         """
         if self._handle is None:
             raise WorkerLost("There is no worker at the moment. Try again when it has started.")
-        self._requests += 1
-        request = f"r{self._requests}"
-        future: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
-        self._pending[request] = Pending(order=order, operation=operation, future=future)
-        envelope = Envelope(
-            message=order, generation=self._generation, request=request, operation=operation
+        if self._debug:
+            self._logs.add("debug", f"sent {order.tag}", operation=operation)
+        if timeout_s is None:
+            self._watch_over()
+        return await self._conversation.ask(
+            order,
+            operation=operation,
+            generation=self._generation,
+            timeout_s=timeout_s,
+            post=self._handle.post,
         )
-        try:
-            self._handle.post(encode(envelope))
-            if timeout_s is None:
-                self._watch_over()
-                return await future
-            async with asyncio.timeout(timeout_s):
-                return await future
-        except TimeoutError as error:
-            raise RequestTimeout(
-                f"The worker gave no answer to {order.tag} in {timeout_s:.0f} s. It may be busy "
-                "with one very large batch, or it hangs; it is replaced if it stays silent.",
-                detail=request,
-            ) from error
-        finally:
-            self._pending.pop(request, None)
 
     def _receive(self, generation: int, text: object, buffers: tuple[Any, ...]) -> None:
         if generation != self._generation or self._handle is None:
-            self.on_log("debug", f"dropped a late message of worker {generation}")
+            self._logs.add("debug", f"dropped a late message of kitchen {generation}")
             return
         try:
             envelope = decode(text, buffers)
         except ProtocolError as error:
-            self.on_log("error", f"dropped a message that does not fit: {error}")
+            self._logs.add("error", f"dropped a message that does not fit: {error}")
             return
         if envelope.generation != generation:
-            self.on_log("error", f"dropped a message that names worker {envelope.generation}")
+            self._logs.add("error", f"dropped a message that names kitchen {envelope.generation}")
             return
         self._heard.set()
+        if self._debug and not isinstance(envelope.message, Log):
+            self._logs.add("debug", f"heard {envelope.message.tag}", operation=envelope.operation)
         match envelope.message:
             case WorkerReady() as facts:
                 self._on_ready(facts)
+            case PartReported(part=name, state=state, detail=detail):
+                self._part(name, PartState(state), detail)
             case WorkerFaulted(message=problem, starting=True):
                 self._lose(generation, problem)
             case WorkerFaulted(message=problem):
+                self._logs.add("error", problem, source="worker")
                 self.on_problem(problem)
             case Log(level=level, text=said):
-                self.on_log(level, said)
+                known: Level = next((each for each in LEVELS if each == level), "info")
+                self._logs.add(known, said, source="worker", operation=envelope.operation)
             case _:
                 self.on_report(envelope)
-                self._settle(envelope)
+                self._conversation.settle(envelope)
 
     def _on_ready(self, facts: WorkerReady) -> None:
         self._restarts = 0
         if self._patience is not None:
             self._patience.cancel()
-        self._store.dispatch(
-            WorkerMoved(status=WorkerStatus.READY, generation=self._generation, facts=facts)
+        self._move(WorkerStatus.READY, facts=facts)
+        for name in ("python", "tensorflow"):
+            self._part(name, PartState.READY)
+        stages = ", ".join(f"{stage} {ms} ms" for stage, ms in facts.stages.items())
+        self._logs.add(
+            "info",
+            f"kitchen {self._generation} is ready ({self._mode}): backend {facts.backend}, "
+            f"kernels {facts.kernels}, started from {facts.start}; {stages}",
         )
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(facts)
-
-    def _settle(self, envelope: Envelope) -> None:
-        message = envelope.message
-        for request, pending in list(self._pending.items()):
-            if pending.future.done():
-                continue
-            own = request == envelope.request
-            if own and isinstance(message, Refused):
-                pending.future.set_exception(message.error.as_error())
-            elif (own and isinstance(message, ANSWERS[type(pending.order)])) or (
-                # However a training ends, whoever started it hears.
-                envelope.operation is not None
-                and pending.operation == envelope.operation
-                and isinstance(message, OPERATION_ENDS)
-                and ANSWERS[type(pending.order)] == OPERATION_ENDS
-            ):
-                pending.future.set_result(envelope)
+        self.on_ready()
 
     # --- death -------------------------------------------------------------------------
 
-    def _lose(self, generation: int, problem: str) -> None:
-        """The worker is gone or given up; a new one is started, but not for ever."""
+    def _lose(self, generation: int, problem: str, *, gives_up: bool = False) -> None:
+        """The kitchen is gone or given up; what follows it is said in the module's docstring."""
         if generation != self._generation or self._handle is None:
             return
+        status = self._store.state.worker.status
+        was_starting, was_busy = status is WorkerStatus.STARTING, status is WorkerStatus.BUSY
         self._end_handle()
-        self._store.dispatch(
-            WorkerMoved(status=WorkerStatus.LOST, generation=generation, problem=problem)
-        )
-        self._fail_pending(problem)
+        self._move(WorkerStatus.LOST, problem=problem)
+        self._fail_parts(problem)
+        self._logs.add("error", f"kitchen {generation} ({self._mode}) was lost: {problem}")
+        self._conversation.fail(_lost(problem))
         self.on_problem(problem)
         ready = self._ready
-        if self._restarts < MOST_RESTARTS:
-            self._restarts += 1
+        if self._may_follow(problem, gives_up=gives_up or was_starting or was_busy):
             self.start()
             if ready is not None and not ready.done() and self._ready is not None:
                 # Whoever waited for the first waits for the next.
                 self._ready.add_done_callback(lambda after: _pass_on(after, ready))
-        elif ready is not None and not ready.done():
+            return
+        if ready is not None and not ready.done():
             ready.set_exception(_lost(problem))
+        self.on_given_up(problem)
+
+    def _may_follow(self, problem: str, *, gives_up: bool) -> bool:
+        """Whether another kitchen takes the place of the lost one; decides which."""
+        if not self.is_worker:
+            return False
+        self._restarts += 1
+        if gives_up or self._restarts > MOST_RESTARTS:
+            self._mode, self._reason = MAIN_THREAD, problem
+        return True
 
     def _end_handle(self) -> None:
         if self._patience is not None:
@@ -256,31 +304,80 @@ class Kitchens:
             self._handle.terminate()
             self._handle = None
 
-    def _fail_pending(self, problem: str) -> None:
-        for pending in self._pending.values():
-            if not pending.future.done():
-                pending.future.set_exception(_lost(problem))
-
     def _watch_over(self) -> None:
-        if self._watch is None or self._watch.done():
+        # In the page's own thread a loop that hangs would keep this from noticing, too.
+        if self.is_worker and (self._watch is None or self._watch.done()):
             self._watch = asyncio.ensure_future(self._listen_for_silence(self._generation))
 
     async def _listen_for_silence(self, generation: int) -> None:
-        """While a long request is open: a worker that says nothing is asked, then replaced."""
-        while any(ANSWERS[type(each.order)] == OPERATION_ENDS for each in self._pending.values()):
+        """While a long request is open: a worker that says nothing is asked, then given up."""
+        while self._conversation.has_long_request:
             self._heard.clear()
             try:
-                async with asyncio.timeout(SILENCE_S):
+                async with asyncio.timeout(self._patience_s(SILENCE_S)):
                     await self._heard.wait()
                 continue
             except TimeoutError:
                 pass
-            try:
-                await self.ask(Ping(), timeout_s=PING_TIMEOUT_S)
-            except RequestTimeout:
+            if not await self._answers():
                 self._watch = None
-                self._lose(generation, "The worker stopped answering, so it was replaced.")
+                self._lose(generation, "It stopped answering.")
                 return
+
+    async def _answers(self) -> bool:
+        """Whether the kitchen answers a ping; asked again when this thread itself slept."""
+        clock = asyncio.get_running_loop().time
+        for _ in range(3):
+            asked_s, patience_s = clock(), self._patience_s(PING_TIMEOUT_S)
+            try:
+                await self.ask(Ping(), timeout_s=patience_s)
+                return True
+            except RequestTimeout:
+                if clock() - asked_s < patience_s + SLEPT_S:
+                    return False
+        return False
+
+    def _patience_s(self, least_s: float) -> float:
+        """How long the kitchen may say nothing: longer while it makes long steps."""
+        operation = self._store.state.active()
+        if operation is None or operation.model is None:
+            return least_s
+        if operation.progress is None:
+            return max(least_s, FIRST_STEP_S)
+        return max(least_s, LONG_STEPS * operation.progress.ms_per_step / 1_000)
+
+    # --- what the state says -----------------------------------------------------------
+
+    def _move(
+        self, status: WorkerStatus, facts: WorkerReady | None = None, problem: str | None = None
+    ) -> None:
+        self._store.dispatch(
+            WorkerMoved(
+                status=status,
+                generation=self._generation,
+                mode=self._mode,
+                reason=self._reason,
+                facts=facts,
+                problem=problem,
+            )
+        )
+
+    def is_busy(self, busy: bool) -> None:
+        """Notes whether an operation is under way in the kitchen."""
+        if self._store.state.worker.status in (WorkerStatus.READY, WorkerStatus.BUSY):
+            self._move(WorkerStatus.BUSY if busy else WorkerStatus.READY)
+
+    def _fail_parts(self, problem: str) -> None:
+        """The part that failed has said so itself; if none has, it is one of those that loaded."""
+        parts = {name: self._store.state.parts[name].state for name in ("python", "tensorflow")}
+        is_named = PartState.FAILED in parts.values()
+        for name, state in parts.items():
+            if state is PartState.LOADING:
+                after = PartState.WAITING if is_named else PartState.FAILED
+                self._part(name, after, "" if is_named else problem)
+
+    def _part(self, name: str, state: PartState, detail: str = "") -> None:
+        self._store.dispatch(PartMoved(name=name, part=Part(state=state, detail=detail)))
 
 
 def _pass_on(after: asyncio.Future[WorkerReady], waiting: asyncio.Future[WorkerReady]) -> None:
@@ -295,6 +392,7 @@ def _pass_on(after: asyncio.Future[WorkerReady], waiting: asyncio.Future[WorkerR
 
 def _lost(problem: str) -> WorkerLost:
     return WorkerLost(
-        f"The worker is gone: {problem} What it had not saved is lost; start the training again.",
+        f"The worker is gone: {problem} What was saved of its runs is safe, and a run goes on "
+        "from its last checkpoint.",
         detail=problem,
     )

@@ -1,69 +1,56 @@
-"""The operations: what the page and the automation hook can ask for, and the queue behind it.
+"""The operations: what the page and the automation hook can ask for.
 
-Commands come in here and nowhere else; each either does its work through the worker and the
+Commands come in here and nowhere else; each either does its work through the kitchen and the
 store, or raises an error with words for people. Operations of one kind wait for each other
-in the order in which they were asked for. Views come and go; nothing here notices.
+in the order in which they were asked for (app/queue.py). Views come and go; nothing here
+notices.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
+from backburner.app.drawings import Drawings
 from backburner.app.kitchens import Kitchens
+from backburner.app.logs import Logs
+from backburner.app.ownership import Ownership
+from backburner.app.queue import ANSWER_TIMEOUT_S, Queue
 from backburner.app.store import Store
 from backburner.app.tasks import Tasks
+from backburner.core.curves import Curves
 from backburner.core.errors import (
     BackburnerError,
     DataError,
+    Expired,
     InterfaceError,
     LifecycleError,
     LocalProtocolError,
-    WorkerLost,
 )
-from backburner.core.lifecycle import ENDED, Event, Status, WorkerStatus
+from backburner.core.lifecycle import ENDED, RESUMABLE, Event, Status
 from backburner.core.messages import (
+    ClearRun,
+    CurvesRead,
     DescribeWeights,
     Dispose,
-    Fault,
-    InitTraining,
-    ModelReady,
+    Order,
     Pause,
-    Paused,
     Predict,
     PredictionResult,
+    ReadCurves,
     Resume,
-    Resumed,
-    StartTraining,
-    Stopped,
     StopTraining,
-    TrainingCompleted,
-    TrainingFailed,
-    TrainingProgressed,
     WeightsDescribed,
 )
+from backburner.core.operation import Operation
 from backburner.core.recipe import Recipe
-from backburner.core.state import (
-    Failed,
-    Forgotten,
-    Moved,
-    Operation,
-    Reported,
-    Requested,
-    State,
-    WorkerMoved,
-)
+from backburner.core.state import Cleared, Forgotten, Moved, Requested
 from backburner.core.wire import Envelope
 
-ANSWER_TIMEOUT_S = 60.0
-"""For answers that cost the worker some work: a model built, an example looked at."""
-
-KEPT_MODELS = 5
-"""How many trained models the worker keeps at hand; the oldest is freed first."""
-
-Wanted = Callable[[Operation], bool]
+_ELSEWHERE = (
+    "This run is under way in another tab or window of this browser. Watch it there, or close "
+    "that one first."
+)
 
 
 class Operations:
@@ -73,26 +60,34 @@ class Operations:
         self,
         store: Store,
         kitchens: Kitchens,
+        queue: Queue,
+        ownership: Ownership,
+        drawings: Drawings,
+        logs: Logs,
         *,
         now_s: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
         self._store = store
         self._kitchens = kitchens
+        self._queue = queue
+        self._ownership = ownership
+        self._drawings = drawings
+        self._logs = logs
         self._now_s = now_s
         self._new_id = new_id
-        self._cook: asyncio.Task[None] | None = None
         self._tasks = Tasks()
-        kitchens.on_report = self._hear
+        self._clearing: set[str] = set()
+        self.cleared: set[str] = set()
 
-    # --- commands ----------------------------------------------------------------------
+    # --- commands that lead an operation through its life --------------------------------
 
     def start(self, recipe: object) -> Operation:
         """Takes up a recipe (JSON): it runs at once, or waits for those before it.
 
         Raises ConfigurationError, naming the key, for a recipe that cannot work.
         """
-        parsed = Recipe.from_wire(recipe)
+        parsed = Recipe.from_wire(recipe, drawings=self._drawings.counts)
         operation = Operation(
             id=self._new_id(),
             kind=parsed.kind,
@@ -102,49 +97,136 @@ class Operations:
             created=self._now_s(),
             epochs=parsed.training.epochs,
         )
+        self._queue.own.add(operation.id)
         self._store.dispatch(Requested(operation=operation))
-        if self._cook is None or self._cook.done():
-            self._cook = asyncio.ensure_future(self._work_through_the_queue())
+        self._logs.add("info", f"asked for a {operation.kind}", operation=operation.id)
+        self._queue.turn()
         return operation
-
-    async def stop(self, key: str) -> Operation:
-        """Stops an operation, after the step under way; what was learned so far stays."""
-        operation = self.get(key)
-        if operation.status is Status.QUEUED:
-            self._store.dispatch(Moved(id=key, event=Event.STOPPED, at=self._now_s()))
-            return self.get(key)
-        if operation.status is not Status.STOPPING:
-            self._store.dispatch(Moved(id=key, event=Event.ASK_STOP, at=self._now_s()))
-        if operation.lives:
-            await self._kitchens.ask(StopTraining(), operation=key, timeout_s=ANSWER_TIMEOUT_S)
-        return await self._until(key, lambda each: each.status in ENDED)
 
     async def pause(self, key: str) -> Operation:
         """Lets an operation wait after the step under way."""
         self.get(key)
-        self._store.dispatch(Moved(id=key, event=Event.ASK_PAUSE, at=self._now_s()))
+        self._move(key, Event.ASK_PAUSE)
         try:
-            await self._kitchens.ask(Pause(), operation=key, timeout_s=ANSWER_TIMEOUT_S)
+            await self._ask(key, Pause())
         except LifecycleError:
             # The last step was over before the wish arrived: it is completed, not paused.
-            if self.get(key).status not in ENDED:
+            if self.get(key).status not in ENDED | {Status.STOPPING}:
                 raise
-        return self.get(key)
+        # A stop may have been asked for meanwhile; then stopping wins.
+        return await self._store.until(
+            key, lambda each: each.status not in (Status.PAUSING, Status.STOPPING)
+        )
 
     async def resume(self, key: str) -> Operation:
-        """Goes on with a paused operation."""
+        """Goes on with a paused operation, or takes up one that was stopped or interrupted."""
         operation = self.get(key)
+        if operation.status in RESUMABLE:
+            self.take_up(key)
+            waits = (Status.QUEUED, Status.INITIALIZING)
+            return await self._store.until(key, lambda each: each.status not in waits)
         if operation.status is not Status.PAUSED:
             raise LifecycleError.between(operation.status, Status.RUNNING)
-        await self._kitchens.ask(Resume(), operation=key, timeout_s=ANSWER_TIMEOUT_S)
+        await self._ask(key, Resume())
         return self.get(key)
+
+    def take_up(self, key: str) -> None:
+        """Puts an operation into the queue that was stopped or interrupted.
+
+        Raises Expired when nothing is there to go on from.
+        """
+        operation = self.get(key)
+        if operation.error is not None and operation.error.name == Expired.__name__:
+            raise operation.error.as_error()
+        if key in self._clearing:
+            raise InterfaceError(f"{key} is being cleared.", key="id")
+        self._move(key, Event.TAKE_UP)
+        self._queue.turn()
+
+    async def stop(self, key: str) -> Operation:
+        """Stops an operation, after the step under way; it can be taken up again later."""
+        return await self._end(key, Event.STOPPED)
+
+    async def abort(self, key: str) -> Operation:
+        """Ends an operation for good; what it reached is kept."""
+        operation = self.get(key)
+        if operation.status not in RESUMABLE:
+            return await self._end(key, Event.ABORTED)
+        if not await self._ownership.take(key, patience_s=0):
+            raise InterfaceError(_ELSEWHERE, key="id")
+        self._ownership.release(key)
+        self._queue.own.add(key)
+        self._move(key, Event.ABORTED)
+        self._tasks.start(self._keep_as_aborted(key))
+        return self.get(key)
+
+    async def _end(self, key: str, event: Event) -> Operation:
+        operation = self.get(key)
+        if operation.status is Status.QUEUED:
+            self._move(key, event)
+            if event is Event.ABORTED and operation.checkpoint is not None:
+                self._tasks.start(self._keep_as_aborted(key))
+            return self.get(key)
+        if operation.status is not Status.STOPPING:
+            self._move(key, Event.ASK_STOP)
+        if event is Event.ABORTED:
+            self._queue.aborting.add(key)
+        if operation.lives:
+            await self._ask(key, StopTraining(abort=event is Event.ABORTED))
+        ended = await self._store.until(key, lambda each: each.status in ENDED)
+        if ended.status is Status.ABORTED and not operation.lives:
+            # It ended before its model stood, and the kitchen may have kept it all the same.
+            self._tasks.start(self._keep_as_aborted(key))
+        return ended
+
+    async def _keep_as_aborted(self, key: str) -> None:
+        """Tells the kitchen, for its record; the page's own record says it already."""
+        with suppress(BackburnerError):
+            await self._kitchens.ensure()
+            await self._ask(key, StopTraining(abort=True))
+
+    async def clear(self, key: str) -> None:
+        """Removes an operation and all that was kept of it.
+
+        Raises LifecycleError for one under way: it is stopped or aborted first.
+        """
+        operation = self.get(key)
+        if operation.status not in ENDED:
+            raise LifecycleError.between(
+                operation.status, "cleared", way_out="Stop or abort it first."
+            )
+        self._clearing.add(key)
+        try:
+            if not await self._ownership.take(key, patience_s=0):
+                raise InterfaceError(_ELSEWHERE, key="id")
+            await self._kitchens.ensure()
+            await self._ask(key, ClearRun())
+        finally:
+            self._clearing.discard(key)
+            self._ownership.release(key)
+        self.cleared.add(key)
+        self._store.dispatch(Cleared(id=key))
+
+    async def reset(self, key: str) -> None:
+        """Frees what a run that ended badly has left: its model, its lock, its record.
+
+        A run with a checkpoint keeps both: a saved model is never taken away by this.
+        """
+        operation = self.get(key)
+        if operation.checkpoint is None:
+            await self.clear(key)
+            return
+        self._ownership.release(key)
+        if operation.lives:
+            await self._ask(key, Dispose())
+            self._store.dispatch(Forgotten(id=key))
+
+    # --- commands that ask about it ------------------------------------------------------
 
     async def predict_example(self, key: str, index: int) -> PredictionResult:
         """Asks the model as it is now about the example of its data with this index."""
-        self._living(key)
-        answer = await self._kitchens.ask(
-            Predict(example=index), operation=key, timeout_s=ANSWER_TIMEOUT_S
-        )
+        await self.open(key)
+        answer = await self._ask(key, Predict(example=index))
         assert isinstance(answer.message, PredictionResult)
         return answer.message
 
@@ -153,11 +235,9 @@ class Operations:
 
         Raises DataError for an example of the wrong shape, InterfaceError without a model.
         """
-        self._living(key)
+        await self.open(key)
         try:
-            answer = await self._kitchens.ask(
-                Predict(input=example), operation=key, timeout_s=ANSWER_TIMEOUT_S
-            )
+            answer = await self._ask(key, Predict(input=example))
         except LocalProtocolError as error:
             raise DataError(
                 "The example to predict holds something that is not a finite number. Give "
@@ -170,12 +250,53 @@ class Operations:
 
     async def weights(self, key: str) -> WeightsDescribed:
         """The hashes of the latest weights."""
-        self._living(key)
-        answer = await self._kitchens.ask(
-            DescribeWeights(), operation=key, timeout_s=ANSWER_TIMEOUT_S
-        )
+        await self.open(key)
+        answer = await self._ask(key, DescribeWeights())
         assert isinstance(answer.message, WeightsDescribed)
         return answer.message
+
+    async def curves(self, key: str) -> Curves:
+        """The curves of an operation; those of a kept one are read when first asked for."""
+        operation = self.get(key)
+        known = self._store.curves.get(key)
+        if known is not None and (known.step or operation.step == 0):
+            return known
+        await self._kitchens.ensure()
+        answer = await self._ask(key, ReadCurves())
+        assert isinstance(answer.message, CurvesRead)
+        curves = Curves.from_bytes(answer.buffers[0], answer.message.epoch_ends)
+        self._store.curves[key] = curves
+        return curves
+
+    async def open(self, key: str) -> None:
+        """Has the model of an operation in the kitchen, brought back from its checkpoint.
+
+        Raises InterfaceError when there is none: not built yet, or not kept.
+        """
+        operation = self.get(key)
+        if operation.lives:
+            return
+        if operation.status not in ENDED:
+            raise InterfaceError(
+                f"The model of {key} is being built. Ask again when it is running.", key="id"
+            )
+        if operation.checkpoint is None:
+            raise InterfaceError(
+                f"There is no model of {key}: it was not trained far enough to be kept, or what "
+                "was kept is gone. Train it again.",
+                key="id",
+            )
+        # To bring a run back makes it this page's own; another's must not be taken from it.
+        if operation.status in RESUMABLE and not await self._ownership.take(key, patience_s=0):
+            raise InterfaceError(_ELSEWHERE, key="id")
+        self._queue.opening.add(key)
+        try:
+            await self._kitchens.ensure()
+            await self._queue.bring_in(key)
+        finally:
+            self._queue.opening.discard(key)
+            if not self.get(key).is_active:
+                self._ownership.release(key)
 
     async def wait(self, key: str, until: str) -> Operation:
         """Waits until an operation is in the status `until`.
@@ -190,146 +311,18 @@ class Operations:
             raise InterfaceError(
                 f"There is no status {until!r}. There are: {known}.", key="until"
             ) from None
-        return await self._until(key, lambda each: each.status is wanted or each.status in ENDED)
+        return await self._store.until(
+            key, lambda each: each.status is wanted or each.status in ENDED
+        )
 
     def get(self, key: str) -> Operation:
         """Raises InterfaceError for an id that nobody knows."""
-        found = self._store.state.operations.get(key)
-        if found is None:
-            raise InterfaceError(
-                f"There is no operation {key!r}. Ids come from start(); operations() lists them.",
-                key="id",
-            )
-        return found
-
-    # --- the queue ---------------------------------------------------------------------
-
-    async def _work_through_the_queue(self) -> None:
-        while (operation := self._store.state.queued()) is not None:
-            await self._run(operation.id, operation.recipe)
-
-    async def _run(self, key: str, recipe: Mapping[str, Any]) -> None:
-        self._store.dispatch(Moved(id=key, event=Event.BEGIN, at=self._now_s()))
-        try:
-            if not await self._ensured_before_a_stop(key):
-                return
-            self._worker_is(WorkerStatus.BUSY)
-            await self._make_room()
-            await self._kitchens.ask(
-                InitTraining(recipe=dict(recipe)), operation=key, timeout_s=ANSWER_TIMEOUT_S
-            )
-            if not self._stopped_meanwhile(key):
-                await self._kitchens.ask(StartTraining(), operation=key, timeout_s=None)
-        except WorkerLost as error:
-            self._end(key, Event.INTERRUPT, Fault.from_error(error))
-        except Exception as error:
-            # Foreseen or not: it ends this operation, and those after it go on.
-            self._end(key, Event.FAIL, Fault.from_error(error))
-        finally:
-            self._worker_is(WorkerStatus.READY)
-
-    async def _ensured_before_a_stop(self, key: str) -> bool:
-        """Waits for a live worker; False when a stop came first, which may be at any time."""
-        worker = asyncio.ensure_future(self._kitchens.ensure())
-        stop = asyncio.ensure_future(self._until(key, lambda each: each.status is Status.STOPPING))
-        try:
-            await asyncio.wait({worker, stop}, return_when=asyncio.FIRST_COMPLETED)
-            if self._stopped_meanwhile(key):
-                return False
-            await worker
-            return True
-        finally:
-            worker.cancel()
-            stop.cancel()
-
-    def _stopped_meanwhile(self, key: str) -> bool:
-        """Ends an operation that was asked to stop before it began to train."""
-        status = self.get(key).status
-        if status is Status.STOPPING:
-            self._store.dispatch(Moved(id=key, event=Event.STOPPED, at=self._now_s()))
-        return status is Status.STOPPING or status in ENDED
-
-    def _end(self, key: str, event: Event, fault: Fault) -> None:
-        if self.get(key).status not in ENDED:
-            self._store.dispatch(Failed(id=key, event=event, error=fault, at=self._now_s()))
-
-    def _worker_is(self, status: WorkerStatus) -> None:
-        worker = self._store.state.worker
-        if worker.status in (WorkerStatus.READY, WorkerStatus.BUSY):
-            self._store.dispatch(WorkerMoved(status=status, generation=worker.generation))
-
-    async def _make_room(self) -> None:
-        """Frees the oldest models, so that many runs in a row don't fill the memory."""
-        living = [each for each in self._store.state.operations.values() if each.lives]
-        for old in living[: max(0, len(living) - KEPT_MODELS + 1)]:
-            await self._kitchens.ask(Dispose(), operation=old.id, timeout_s=ANSWER_TIMEOUT_S)
-            self._store.dispatch(Forgotten(id=old.id))
-
-    # --- what the worker says ----------------------------------------------------------
-
-    def _hear(self, envelope: Envelope) -> None:
-        key = envelope.operation
-        operation = self._store.state.operations.get(key or "")
-        if key is None or operation is None:
-            return
-        if operation.status in ENDED:
-            if isinstance(envelope.message, ModelReady):
-                # Too late: the operation has ended meanwhile, and nobody would free it.
-                self._tasks.start(self._dispose(key))
-            return
-        now = self._now_s()
-        match envelope.message:
-            case ModelReady() as report:
-                if envelope.buffers:
-                    self._store.pictures[key] = envelope.buffers[0]
-                self._store.dispatch(Reported(id=key, report=report, at=now))
-            case TrainingProgressed() | TrainingCompleted() as report:
-                self._store.dispatch(Reported(id=key, report=report, at=now))
-            case TrainingFailed(error=fault):
-                self._end(key, Event.FAIL, fault)
-            case Stopped():
-                self._store.dispatch(Moved(id=key, event=Event.STOPPED, at=now))
-            case Paused():
-                self._move_if_possible(key, Event.PAUSED)
-            case Resumed():
-                self._move_if_possible(key, Event.RESUMED)
-            case _:
-                pass
-
-    def _move_if_possible(self, key: str, event: Event) -> None:
-        """A stop may have been asked for while the worker was pausing; then stopping wins."""
-        if self.get(key).status is not Status.STOPPING:
-            self._store.dispatch(Moved(id=key, event=event, at=self._now_s()))
+        return self._store.get(key)
 
     # --- small things ------------------------------------------------------------------
 
-    async def _dispose(self, key: str) -> None:
-        """Frees a model that nobody knows of; what this is refused with concerns nobody."""
-        with suppress(BackburnerError):
-            await self._kitchens.ask(Dispose(), operation=key, timeout_s=None)
+    async def _ask(self, key: str, order: Order) -> Envelope:
+        return await self._kitchens.ask(order, operation=key, timeout_s=ANSWER_TIMEOUT_S)
 
-    def _living(self, key: str) -> Operation:
-        operation = self.get(key)
-        if not operation.lives:
-            raise InterfaceError(
-                f"The model of {key} is not in the worker: it has not been built yet, was freed "
-                "to make room, or went with an earlier page. Train it again.",
-                key="id",
-            )
-        return operation
-
-    async def _until(self, key: str, wanted: Wanted) -> Operation:
-        if wanted(self.get(key)):
-            return self.get(key)
-        future: asyncio.Future[Operation] = asyncio.get_running_loop().create_future()
-
-        def look(state: State) -> None:
-            found = state.operations[key]
-            if wanted(found) and not future.done():
-                future.set_result(found)
-
-        forget = self._store.subscribe(look)
-        try:
-            return await future
-        finally:
-            forget()
+    def _move(self, key: str, event: Event) -> None:
+        self._store.dispatch(Moved(id=key, event=event, at=self._now_s()))

@@ -1,7 +1,9 @@
 """The `data-…` attributes of the document, by which tests and tools follow the page.
 
-`data-worker` says `starting`, `ready` or `failed`; a worker that was lost and is being
-replaced counts as starting. CONTRACTS.md fixes names and values.
+`data-mode` says where trainings run. `data-worker` is about the worker itself: `starting`,
+`ready` or `failed`; one that was lost and is being replaced counts as starting. When the page
+does the work because the worker failed, it stays `failed`; when the address asked for no worker
+(`?worker=off`), it is `ready` as soon as the page's own thread is. CONTRACTS.md fixes the names.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from backburner.app.browser import set_page_state
 from backburner.app.store import Store
 from backburner.core.lifecycle import WorkerStatus
-from backburner.core.state import State
+from backburner.core.state import WITHOUT_WORKER, State
 
 _WORKER = {
     WorkerStatus.NONE: "starting",
@@ -27,11 +29,15 @@ class PageState:
         self._store = store
 
     def install(self) -> None:
-        set_page_state("mode", "worker")
         self._store.subscribe(self._show)
         self._show(self._store.state)
 
     def _show(self, state: State) -> None:
-        set_page_state("worker", _WORKER[state.worker.status])
-        facts = state.worker.facts
+        worker = state.worker
+        has_failed = worker.mode == "main-thread" and worker.reason != WITHOUT_WORKER
+        if worker.status is not WorkerStatus.NONE:
+            # Until something is started the address knows better (scripts/shell.js).
+            set_page_state("mode", worker.mode)
+        set_page_state("worker", "failed" if has_failed else _WORKER[worker.status])
+        facts = worker.facts
         set_page_state("backend", facts.backend if facts else None)

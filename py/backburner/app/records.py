@@ -7,12 +7,18 @@ Nothing is written before the first reading has succeeded, and never over a newe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from backburner.app.store import Store
 from backburner.core.errors import StorageError
-from backburner.core.records import UnreadableRecord, records_from_text, records_to_text
+from backburner.core.messages import StoredRun
+from backburner.core.records import (
+    UnreadableRecord,
+    operation_of,
+    records_from_text,
+    records_to_text,
+)
 from backburner.core.state import Recovered, State
 
 WRITE_EVERY_S = 1.0
@@ -29,13 +35,26 @@ class Storage(Protocol):
 
 
 class Records:
-    """Reads at `open`, then follows the store."""
+    """Reads at `open`, then follows the store.
 
-    def __init__(self, store: Store, storage: Storage, *, now_s: Callable[[], float]) -> None:
+    `is_own(id)` says whether this page may write an operation's record: what it only read,
+    another tab may be writing. `cleared` holds the ids of those that are to go.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        storage: Storage,
+        *,
+        now_s: Callable[[], float],
+        is_own: Callable[[str], bool],
+        cleared: Collection[str],
+    ) -> None:
         self._store = store
         self._storage = storage
         self._now_s = now_s
-        self._recovered: frozenset[str] = frozenset()
+        self._is_own = is_own
+        self._cleared = cleared
         self._written_s = float("-inf")
         self._statuses: dict[str, str] = {}
         self._may_write = False
@@ -47,14 +66,15 @@ class Records:
         """What the page should say about the records, or None."""
         return self._read_problem or self._write_problem
 
-    def open(self) -> None:
-        """Reads what earlier visits left, and keeps it up to date from now on."""
+    def open(self) -> list[StoredRun]:
+        """Reads what earlier visits left, shows it, and keeps it up to date from now on."""
+        runs: list[StoredRun] = []
         try:
             text = self._storage.read("records")
             if text is not None:
-                operations, _ = records_from_text(text)
-                self._recovered = frozenset(each.id for each in operations)
-                self._store.dispatch(Recovered(operations=tuple(operations)))
+                runs, _ = records_from_text(text)
+                operations = tuple(operation_of(run) for run in runs)
+                self._store.dispatch(Recovered(operations=operations))
             self._may_write = True
         except UnreadableRecord as error:
             self._read_problem = error.message
@@ -63,6 +83,7 @@ class Records:
             self._read_problem = error.message
         self._statuses = _statuses(self._store.state)
         self._store.subscribe(self._keep)
+        return runs
 
     def _put_aside(self, text: str) -> None:
         # What cannot be saved elsewhere is not overwritten either.
@@ -82,11 +103,11 @@ class Records:
             return
         self._statuses = statuses
         self._written_s = self._now_s()
-        own = [each for key, each in state.operations.items() if key not in self._recovered]
+        own = [each for key, each in state.operations.items() if self._is_own(key)]
         try:
             # Read again: another tab of this site may have written since.
-            text = records_to_text(own, self._storage.read("records"))
-            self._storage.write("records", text)
+            stored = self._storage.read("records")
+            self._storage.write("records", records_to_text(own, stored, cleared=self._cleared))
             self._write_problem = None
         except StorageError as error:
             self._write_problem = error.message

@@ -6,11 +6,14 @@ one redraw. What grows without end or weighs much (curves, pictures) is kept bes
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from backburner.core.curves import Curves
+from backburner.core.errors import InterfaceError
 from backburner.core.messages import TrainingProgressed
-from backburner.core.state import Change, Reported, Requested, State, reduce
+from backburner.core.operation import Operation
+from backburner.core.state import Change, Cleared, Reported, Requested, State, reduce
 
 Listener = Callable[[State], None]
 
@@ -32,7 +35,10 @@ class Store:
         if isinstance(change, Requested):
             self.curves[change.operation.id] = Curves()
         if isinstance(change, Reported) and isinstance(change.report, TrainingProgressed):
-            self.curves[change.id].extend(change.report)
+            self.curves.setdefault(change.id, Curves()).extend(change.report)
+        if isinstance(change, Cleared):
+            self.curves.pop(change.id, None)
+            self.pictures.pop(change.id, None)
         if self._is_told:
             self._is_told = False
             self._later(self._tell)
@@ -46,6 +52,36 @@ class Store:
                 self._listeners.remove(listener)
 
         return unsubscribe
+
+    def get(self, key: str) -> Operation:
+        """Raises InterfaceError for an id that nobody knows."""
+        found = self.state.operations.get(key)
+        if found is None:
+            raise InterfaceError(
+                f"There is no operation {key!r}. Ids come from start(); operations() lists them.",
+                key="id",
+            )
+        return found
+
+    async def until(self, key: str, wanted: Callable[[Operation], bool]) -> Operation:
+        """Waits until an operation is as `wanted`. Raises InterfaceError when it is cleared."""
+        if wanted(self.get(key)):
+            return self.get(key)
+        future: asyncio.Future[Operation] = asyncio.get_running_loop().create_future()
+
+        def look(state: State) -> None:
+            if future.done():
+                return
+            if key not in state.operations:
+                future.set_exception(InterfaceError(f"{key} was cleared meanwhile.", key="id"))
+            elif wanted(state.operations[key]):
+                future.set_result(state.operations[key])
+
+        forget = self.subscribe(look)
+        try:
+            return await future
+        finally:
+            forget()
 
     def _tell(self) -> None:
         self._is_told = True

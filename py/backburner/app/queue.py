@@ -1,0 +1,251 @@
+"""The queue: one operation of a kind at a time, from its beginning to its end, whatever dies.
+
+A run whose kitchen dies goes on in the next one from its last checkpoint; so does one whose
+numbers' machinery failed in the worker, in the page's own thread. At most twice in a row from
+one checkpoint: a fault that follows a run around ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from backburner.app.drawings import Drawings
+from backburner.app.kitchens import Kitchens
+from backburner.app.logs import Logs
+from backburner.app.ownership import Ownership
+from backburner.app.store import Store
+from backburner.core.errors import BackendError, Dispossessed, WorkerLost
+from backburner.core.lifecycle import ENDED, Event, Status
+from backburner.core.messages import (
+    Dispose,
+    Fault,
+    InitTraining,
+    StartTraining,
+    TrainingDispossessed,
+    TrainingFailed,
+)
+from backburner.core.state import Failed, Forgotten, Marked, Moved
+
+ANSWER_TIMEOUT_S = 60.0
+"""For answers that cost the worker some work: a model built, an example looked at."""
+
+KEPT_MODELS = 5
+"""How many trained models the worker keeps at hand; the oldest is freed first."""
+
+MOST_RESTARTS = 2
+"""How often a run is restarted by itself from one checkpoint (SPEC A7)."""
+
+
+class Queue:
+    """Works through what waits in the store.
+
+    `recovered` is waited for before the first run: what earlier visits left must be known by
+    then. `look_again` asks anew what is kept, before a run is taken up that was not begun here.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        kitchens: Kitchens,
+        ownership: Ownership,
+        drawings: Drawings,
+        logs: Logs,
+        *,
+        now_s: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._kitchens = kitchens
+        self._ownership = ownership
+        self._drawings = drawings
+        self._logs = logs
+        self._now_s = now_s
+        self._work: asyncio.Task[None] | None = None
+        self.recovered = asyncio.Event()
+        self.look_again: Callable[[], Awaitable[None]] = _nothing_to_see
+        self.aborting: set[str] = set()
+        """Those that end as aborted, and not as stopped, when their training has ended."""
+        self.opening: set[str] = set()
+        """Those that have ended, and whose model is brought back to be asked."""
+        self.own: set[str] = set()
+        """Those that this page has begun or changed: it keeps their records."""
+
+    def turn(self) -> None:
+        """Works through the queue, unless that is under way already."""
+        if self._work is None or self._work.done():
+            self._work = asyncio.ensure_future(self._work_through())
+
+    async def _work_through(self) -> None:
+        await self.recovered.wait()
+        while (operation := self._store.state.queued()) is not None:
+            await self._run(operation.id)
+
+    # --- one run -----------------------------------------------------------------------
+
+    async def _run(self, key: str) -> None:
+        if not await self._is_ours(key):
+            return
+        try:
+            self._move(key, Event.BEGIN)
+            while not await self._cook(key):
+                pass
+        except Exception as error:
+            # Foreseen or not: it ends this operation, and those after it go on.
+            self._fail(key, Event.FAIL, error)
+        finally:
+            self.aborting.discard(key)
+            self._ownership.release(key)
+            self._kitchens.is_busy(False)
+
+    async def _is_ours(self, key: str) -> bool:
+        """Takes the run for this page; ends it here when another page has it."""
+        is_taken = await self._ownership.take(key)
+        if is_taken and key not in self.own:
+            # Another page may have had it until now, and have led it to its end.
+            await self.look_again()
+        operation = self._store.state.operations.get(key)
+        if operation is None or operation.status is not Status.QUEUED:
+            # Stopped or cleared, while the lock was asked for.
+            self._ownership.release(key)
+            return False
+        if is_taken:
+            self.own.add(key)
+            return True
+        taken = Dispossessed(
+            "This run is under way in another tab or window of this browser. Watch it there, "
+            "or close that one first and then go on here."
+        )
+        self._fail(key, Event.INTERRUPT, taken)
+        self._store.dispatch(Marked(id=key, elsewhere=True))
+        return False
+
+    async def _cook(self, key: str) -> bool:
+        """Leads a run to its end; False when it has to be tried once more."""
+        try:
+            if await self._ensured_before_a_stop(key):
+                self._kitchens.is_busy(True)
+                await self.bring_in(key)
+                await self._train(key)
+            return True
+        except WorkerLost as error:
+            return not self._restarts(key, error)
+        except BackendError as error:
+            if not self._kitchens.is_worker:
+                raise
+            self._kitchens.fall_back(f"TensorFlow.js failed in the worker: {error.message}")
+            return not self._restarts(key, error)
+        except Dispossessed as error:
+            self._fail(key, Event.INTERRUPT, error)
+            self._store.dispatch(Marked(id=key, elsewhere=True))
+            return True
+
+    async def bring_in(self, key: str) -> None:
+        """Has the model of an operation built, or brought back from its checkpoint.
+
+        What the kitchen has already is left as it is.
+        """
+        operation = self._store.get(key)
+        if operation.lives:
+            if operation.status is Status.INITIALIZING:
+                self._move(key, Event.MODEL_READY)
+            return
+        await self._make_room()
+        is_new = operation.checkpoint is None and _is_complete(operation.recipe)
+        if is_new:
+            # It may learn from what was drawn a moment ago.
+            await self._drawings.hand_over()
+        order = InitTraining(
+            recipe=dict(operation.recipe) if is_new else None,
+            name=operation.name,
+            created=operation.created,
+            mode=self._store.state.worker.mode,
+        )
+        await self._kitchens.ask(order, operation=key, timeout_s=ANSWER_TIMEOUT_S)
+
+    async def _train(self, key: str) -> None:
+        if self._stopped_meanwhile(key):
+            return
+        operation = self._store.get(key)
+        order = StartTraining(checkpoint=operation.step or None)
+        answer = await self._kitchens.ask(order, operation=key, timeout_s=None)
+        match answer.message:
+            case TrainingFailed(error=fault) | TrainingDispossessed(error=fault):
+                raise fault.as_error()
+
+    def _restarts(self, key: str, error: WorkerLost | BackendError) -> bool:
+        """Whether the run goes on in another kitchen; ends it when it does not."""
+        operation = self._store.get(key)
+        match operation.status:
+            case Status.INITIALIZING | Status.RUNNING if operation.restarts < MOST_RESTARTS:
+                at = operation.checkpoint or 0
+                self._logs.add("warning", f"goes on from step {at}: {error}", operation=key)
+                self._move(key, Event.RESTART)
+                return True
+            case Status.INITIALIZING | Status.RUNNING:
+                self._fail(key, Event.FAIL, error)
+            case Status.STOPPING:
+                # Nothing trains any more, as was wished.
+                self._move(key, self.end_of_a_stop(key))
+            case Status.PAUSING | Status.PAUSED:
+                self._fail(key, Event.INTERRUPT, error)
+        return False
+
+    async def _ensured_before_a_stop(self, key: str) -> bool:
+        """Waits for a live kitchen; False when a stop came first, which may be at any time."""
+        kitchen = asyncio.ensure_future(self._kitchens.ensure())
+        stop = asyncio.ensure_future(
+            self._store.until(key, lambda each: each.status is Status.STOPPING)
+        )
+        try:
+            await asyncio.wait({kitchen, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if self._stopped_meanwhile(key):
+                return False
+            await kitchen
+            return True
+        finally:
+            kitchen.cancel()
+            stop.cancel()
+
+    def _stopped_meanwhile(self, key: str) -> bool:
+        """Ends an operation that was asked to stop before it began to train."""
+        status = self._store.get(key).status
+        if status is Status.STOPPING:
+            self._move(key, self.end_of_a_stop(key))
+        return status is Status.STOPPING or status in ENDED
+
+    def end_of_a_stop(self, key: str) -> Event:
+        """What a training ends as that was asked to stop."""
+        return Event.ABORTED if key in self.aborting else Event.STOPPED
+
+    # --- small things ------------------------------------------------------------------
+
+    async def _make_room(self) -> None:
+        """Frees the oldest models, so that many runs in a row don't fill the memory."""
+        living = [
+            each
+            for each in self._store.state.operations.values()
+            if each.lives and not each.is_active
+        ]
+        for old in living[: max(0, len(living) - KEPT_MODELS + 1)]:
+            await self._kitchens.ask(Dispose(), operation=old.id, timeout_s=ANSWER_TIMEOUT_S)
+            self._store.dispatch(Forgotten(id=old.id))
+
+    def _move(self, key: str, event: Event) -> None:
+        self._store.dispatch(Moved(id=key, event=event, at=self._now_s()))
+
+    def _fail(self, key: str, event: Event, error: Exception) -> None:
+        if self._store.get(key).status not in ENDED:
+            self._logs.add("error", f"{event.value}: {error}", operation=key)
+            fault = Fault.from_error(error)
+            self._store.dispatch(Failed(id=key, event=event, error=fault, at=self._now_s()))
+
+
+async def _nothing_to_see() -> None:
+    pass
+
+
+def _is_complete(recipe: Mapping[str, Any]) -> bool:
+    """Whether a recipe can be run as it stands: in records, examples are only counted."""
+    data = recipe.get("data")
+    return not (isinstance(data, Mapping) and "examples" in data)
