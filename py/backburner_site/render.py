@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
+from backburner.core.texts import MissingText
 from backburner_site import checkout
 from backburner_site.errors import BuildFailed
 
@@ -26,11 +27,14 @@ POLICY = {
 
 # {folder of the checkout: (folder of the site, which files)}
 COPIED = {
-    checkout.SITE / "styles": ("styles", (".css",)),
     checkout.SITE / "scripts": ("scripts", (".mjs", ".js", ".json")),
     checkout.SITE / "icons": ("icons", (".svg", ".png", ".ico")),
     checkout.WORKERS: ("workers", (".js", ".mjs")),
 }
+
+
+STYLES = "styles/backburner.css"
+FIRST_STYLES = ("tokens.css", "base.css", "controls.css")
 
 
 def policy() -> str:
@@ -39,13 +43,22 @@ def policy() -> str:
 
 
 def copy_own_files(dist: Path) -> None:
-    """Copies styles, scripts, icons and workers. A folder that is not there is no error."""
+    """Copies scripts, icons and workers, and joins the styles."""
+    join_styles(checkout.SITE / "styles", dist / STYLES)
     for source, (folder, endings) in COPIED.items():
         for file in sorted(source.rglob("*")):
             if file.is_file() and file.suffix in endings:
                 target = dist / folder / file.relative_to(source)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, target)
+
+
+def join_styles(styles: Path, target: Path) -> None:
+    """One style sheet of all: what the others build on first, then one file a view, by name."""
+    rest = sorted(file.name for file in styles.glob("*.css") if file.name not in FIRST_STYLES)
+    texts = [(styles / name).read_text(encoding="utf-8") for name in (*FIRST_STYLES, *rest)]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text("\n".join(texts), encoding="utf-8")
 
 
 def render_pages(templates: Path, dist: Path, context: dict[str, Any]) -> list[str]:
@@ -68,6 +81,11 @@ def render_pages(templates: Path, dist: Path, context: dict[str, Any]) -> list[s
     for page in pages:
         try:
             text = jinja.get_template(page).render(context)
+        except MissingText as error:
+            raise BuildFailed(
+                f"The template {page} uses a text that is not there. {error} "
+                "Texts stand in site/locale/, one file an area and language."
+            ) from error
         except TemplateError as error:
             line = getattr(error, "lineno", None)
             place = f"{page}, line {line}" if line else page

@@ -1,7 +1,13 @@
-"""Words for figures and states, as people read them. Pure functions of values."""
+"""Words for figures and states, as people read them: functions of (texts, value).
+
+A decision made elsewhere in this room (core/panel.py, core/freshness.py) hands out its words as a
+`Line`, so that it can be tested without a language.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from backburner.core.layers import (
@@ -13,93 +19,96 @@ from backburner.core.layers import (
     MaxPooling2D,
 )
 from backburner.core.lifecycle import Status, WorkerStatus
-from backburner.core.state import Operation, Worker
+from backburner.core.state import WITHOUT_WORKER, Worker
+from backburner.core.texts import Texts
 
 
-def duration(seconds: float) -> str:
+def duration(texts: Texts, seconds: float) -> str:
     """`850 ms`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
     if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
+        return texts("common.duration.ms", ms=round(seconds * 1000))
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return texts("common.duration.s", s=whole)
     minutes, rest = divmod(whole, 60)
     if minutes < 60:
-        return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
+        if rest and minutes < 10:
+            return texts("common.duration.min-s", min=minutes, s=rest)
+        return texts("common.duration.min", min=minutes)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    if minutes:
+        return texts("common.duration.h-min", h=hours, min=minutes)
+    return texts("common.duration.h", h=hours)
 
 
-def percent(share: float) -> str:
-    """A share from 0 to 1 as `97.2 %`."""
-    return f"{100 * share:.1f} %"
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sentence of the catalogue: its key, and the values that it names (floats are seconds)."""
+
+    key: str
+    values: Mapping[str, int | float | str] = field(default_factory=dict)
+
+    def in_words(self, texts: Texts) -> str:
+        values = {
+            name: duration(texts, value) if isinstance(value, float) else value
+            for name, value in self.values.items()
+        }
+        return texts(self.key, **values)
 
 
-def layer_words(layer: Layer) -> str:
+def layer_words(texts: Texts, layer: Layer) -> str:
     """A layer in a few words: `16 filters 3 × 3`."""
     match layer:
         case Conv2D(filters=filters, kernel_size=(height, width)):
-            return f"{filters} filters {height} × {width}"
+            return texts("layers.conv2d", count=filters, height=height, width=width)
         case MaxPooling2D(pool_size=(height, width)):
-            return f"largest of {height} × {width}"
+            return texts("layers.max-pooling", height=height, width=width)
         case AveragePooling2D(pool_size=(height, width)):
-            return f"mean of {height} × {width}"
+            return texts("layers.average-pooling", height=height, width=width)
         case Dense(units=units):
-            return f"{units} units"
+            return texts("layers.dense", count=units)
         case Dropout(rate=rate):
-            return f"dropout {100 * rate:g} %"
+            return texts("layers.dropout", percent=f"{100 * rate:g}")
         case _:
             return layer.type.replace("_", " ")
 
 
-def status_line(operation: Operation) -> str:
-    """What an operation is doing, in one sentence."""
-    step = f"{operation.step:,}"
-    match operation.status:
-        case Status.QUEUED:
-            return "Waiting for the training before it."
-        case Status.INITIALIZING:
-            return "Loading the data and building the network…"
-        case Status.RUNNING:
-            return "Cooking. You can do something else meanwhile."
-        case Status.PAUSING:
-            return "Pausing after this step…"
-        case Status.PAUSED:
-            return f"Paused at step {step}."
-        case Status.STOPPING:
-            return "Stopping after this step…"
-        case Status.STOPPED:
-            return f"Stopped at step {step}. What it learned so far can be tried."
-        case Status.INTERRUPTED:
-            return f"Interrupted at step {step}. {_reason(operation)}"
-        case Status.COMPLETED:
-            taken = operation.progress.elapsed_s if operation.progress else 0.0
-            return f"Done after {duration(taken)} of training."
-        case Status.FAILED:
-            return f"Failed at step {step}. {_reason(operation)}"
-        case _:
-            assert_never(operation.status)
+def status_word(texts: Texts, status: Status) -> str:
+    """The status in one word."""
+    return texts(f"status.{status.value}.word")
 
 
-def _reason(operation: Operation) -> str:
-    return operation.error.message if operation.error else "The page was closed meanwhile."
-
-
-def waiting_line(count: int) -> str:
+def waiting_line(texts: Texts, count: int) -> str:
     """How many operations wait behind the one that is shown."""
-    return f"{count} more waiting." if count else ""
+    return texts("status.more-waiting", count=count) if count else ""
 
 
-def worker_line(worker: Worker) -> str:
+def worker_line(texts: Texts, worker: Worker) -> str:
     """How the worker is, in a few words."""
     match worker.status:
         case WorkerStatus.NONE | WorkerStatus.STARTING:
-            return "Getting ready…" if worker.generation <= 1 else "Starting a new worker…"
+            again = worker.generation > 1
+            return texts("status.worker.again" if again else "status.worker.starting")
         case WorkerStatus.READY:
-            return "Ready"
+            in_page = worker.mode == "main-thread"
+            return texts("status.worker.in-page" if in_page else "status.worker.ready")
         case WorkerStatus.BUSY:
-            return "Cooking"
+            return texts("status.worker.busy")
         case WorkerStatus.LOST:
-            return f"Not working: {worker.problem}"
+            return texts("status.worker.lost")
         case _:
             assert_never(worker.status)
+
+
+def fallback_line(texts: Texts, worker: Worker) -> str:
+    """What it means that the page trains by itself, or cannot even do that."""
+    if worker.status is WorkerStatus.LOST:
+        return texts("status.fallback.lost")
+    return texts(f"status.fallback.{'off' if worker.reason == WITHOUT_WORKER else 'failed'}")
+
+
+def fallback_reason(worker: Worker) -> str:
+    """What failed last, in technical words, which are English; empty when nothing did."""
+    if worker.status is WorkerStatus.LOST:
+        return worker.problem or ""
+    return "" if worker.reason in (None, WITHOUT_WORKER) else worker.reason
