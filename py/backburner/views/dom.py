@@ -34,9 +34,13 @@ def around(element: Any, selector: str) -> Any | None:
 
 
 def set_text(element: Any, text: str) -> None:
-    """Sets a text, and leaves the document alone when it is there already."""
+    """Sets a text, and leaves the document alone when it is there already.
+
+    From then on the text is the view's: a change of language no longer renders the template's.
+    """
     if element.textContent != text:
         element.textContent = text
+        element.removeAttribute("data-t")
 
 
 def set_shown(element: Any, shown: bool) -> None:
@@ -58,6 +62,10 @@ def focused_id() -> str:
     return str(js.document.activeElement.id)
 
 
+def is_focused(element: Any) -> bool:
+    return bool(element.matches(":focus"))
+
+
 def new(tag: str, text: str = "", **attributes: str) -> Any:
     """A new element with a text. `class_` is the class; `data_testid` is data-testid."""
     element = js.document.createElement(tag)
@@ -71,6 +79,18 @@ def new(tag: str, text: str = "", **attributes: str) -> Any:
 def listen(element: Any, event: str, heard: Callable[[Any], object]) -> None:
     """Hears an event for as long as the page lives."""
     element.addEventListener(event, create_proxy(heard))
+
+
+def hear_faults(heard: Callable[[str], None]) -> None:
+    """Hears of every exception that nobody caught, as text: what a listener of ours threw, say."""
+
+    def on_error(event: Any) -> None:
+        # The browser's own complaints (a ResizeObserver that had too much to do) carry no error.
+        if event.error:
+            heard(str(event.error))
+
+    listen(js.window, "error", on_error)
+    listen(js.window, "unhandledrejection", lambda event: heard(str(event.reason)))
 
 
 class Frames:

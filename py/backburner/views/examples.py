@@ -12,9 +12,11 @@ from pyodide.ffi import to_js
 
 from backburner.core.errors import BackburnerError
 from backburner.core.messages import ModelReady, PredictionResult
-from backburner.core.state import Operation
-from backburner.core.wording import percent
+from backburner.core.operation import Operation
+from backburner.core.texts import Texts
+from backburner.views.bars import Bars
 from backburner.views.dom import around, by_id, find, listen, new, set_shown, set_text
+from backburner.views.notice import Said
 
 Ask = Callable[[str, int], Awaitable[PredictionResult]]
 
@@ -25,30 +27,38 @@ class Examples:
     `tell` shows what it was refused with.
     """
 
-    def __init__(self, ask: Ask, tell: Callable[[str | None], None]) -> None:
+    def __init__(self, texts: Texts, ask: Ask, tell: Callable[[Said], None]) -> None:
+        self._texts = texts
         self._ask = ask
         self._tell = tell
         self._operation: Operation | None = None
         self._pixels = b""
-        self._drawn: str | None = None
+        self._drawn: tuple[str, str] | None = None
         self._judged: str | None = None
         self._chosen: int | None = None
         self._asked_at: int | None = None
+        self._bars = Bars("bars", texts)
         self._task: asyncio.Task[None] | None = None
 
     def install(self) -> None:
         listen(by_id("examples"), "click", self._press)
 
-    def draw(self, operation: Operation, pixels: bytes | None) -> None:
+    def draw(self, operation: Operation | None, pixels: bytes | None) -> None:
         """Shows the examples of an operation, and what it finally made of them."""
+        if operation is None:
+            if self._operation is not None:
+                self._clear()
+                self._operation = None
+            return
         if self._operation is None or self._operation.id != operation.id:
             self._clear()
         self._operation = operation
         model = operation.model
         if model is None or pixels is None:
             return
-        if self._drawn != operation.id:
-            self._drawn, self._judged, self._pixels = operation.id, None, pixels
+        drawn = operation.id, self._texts.language
+        if self._drawn != drawn:
+            self._drawn, self._judged, self._pixels = drawn, None, pixels
             self._draw_pictures(model)
         if operation.guesses and self._judged != operation.id:
             self._judged = operation.id
@@ -56,8 +66,8 @@ class Examples:
         test = operation.test
         set_shown(by_id("test-result"), test is not None)
         if test is not None:
-            count = model.sizes.get("test")
-            text = f"{percent(test.accuracy)} of {count} test digits are right."
+            share, count = self._texts.percent(test.accuracy), model.sizes.get("test")
+            text = self._texts("playground.test-result", percent=share, count=count)
             set_text(by_id("test-result"), text)
         if self._chosen is not None and operation.step != self._asked_at:
             # The weights have moved on since the bars were drawn.
@@ -66,13 +76,13 @@ class Examples:
     def _clear(self) -> None:
         """What is shown from now on has no pictures and no results yet."""
         self._chosen = self._drawn = None
-        for name in ("examples", "bars"):
-            by_id(name).replaceChildren()
+        by_id("examples").replaceChildren()
         for name in ("prediction", "test-result"):
             set_shown(by_id(name), False)
 
     def _draw_pictures(self, model: ModelReady) -> None:
         place = by_id("examples")
+        place.replaceChildren()
         height, width, channels = model.input_shape
         size = prod(model.input_shape)
         for at, (index, label) in enumerate(zip(model.examples, model.labels, strict=True)):
@@ -80,8 +90,8 @@ class Examples:
                 "button",
                 class_="example",
                 type="button",
-                aria_pressed="false",
-                aria_label=f"Test example {index}, a {label}",
+                aria_pressed="true" if at == self._chosen else "false",
+                aria_label=self._texts("playground.example", index=index, label=label),
                 data_at=str(at),
                 data_testid=f"example-{at}",
             )
@@ -95,7 +105,7 @@ class Examples:
             place.append(button)
         set_text(
             by_id("examples-hint"),
-            "The network never learns from these. Press one to ask it, even while it trains.",
+            self._texts("playground.examples.press"),
         )
 
     def _draw_guesses(self, operation: Operation) -> None:
@@ -111,8 +121,14 @@ class Examples:
             set_text(buttons[at].lastChild, f"{'✓' if right else '✗'} {guess.predicted}")
             buttons[at].setAttribute(
                 "aria-label",
-                f"Test example {index}, a {guess.label}: "
-                + ("recognised" if right else f"taken for a {guess.predicted}"),
+                self._texts("playground.example.recognised", index=index, label=guess.label)
+                if right
+                else self._texts(
+                    "playground.example.taken",
+                    index=index,
+                    label=guess.label,
+                    guess=guess.predicted,
+                ),
             )
 
     def _press(self, event: Any) -> None:
@@ -144,7 +160,7 @@ class Examples:
             try:
                 result = await self._ask(key, operation.model.examples[chosen])
             except BackburnerError as error:
-                self._tell(error.message)
+                self._tell(error)
                 return
             # Another one may have been pressed meanwhile: then that is asked next.
             if question == self._question():
@@ -162,23 +178,14 @@ class Examples:
         set_shown(by_id("prediction"), True)
         set_text(
             by_id("prediction-text"),
-            f"This is a {model.labels[at]}. The network says {result.label}, and is "
-            f"{percent(result.confidence)} sure.",
+            self._texts(
+                "playground.prediction",
+                label=model.labels[at],
+                guess=result.label,
+                percent=self._texts.percent(result.confidence),
+            ),
         )
-        bars = by_id("bars")
-        if bars.children.length != len(model.classes):
-            bars.replaceChildren()
-            for name in model.classes:
-                row = new("li")
-                meter = new("meter", min="0", max="1", aria_label=f"Probability of {name}")
-                row.append(new("span", name), meter, new("span", class_="share"))
-                bars.append(row)
-        for name, share, row in zip(
-            model.classes, result.probabilities, bars.children, strict=True
-        ):
-            row.className = "top-guess" if name == result.label else ""
-            row.children[1].value = share
-            set_text(row.children[2], percent(share))
+        self._bars.draw(model.classes, result.probabilities)
 
 
 def _rgba(ink: bytes, channels: int) -> bytes:

@@ -1,70 +1,146 @@
-"""The page as a whole: which operation is shown, and one redraw a frame at most."""
+"""The page as a whole: its views, each in its own guard, and one redraw a frame at most."""
 
 from __future__ import annotations
 
-from backburner.app.operations import Operations
-from backburner.app.records import Records
-from backburner.app.store import Store
-from backburner.core.state import Operation, State
-from backburner.core.wording import waiting_line, worker_line
-from backburner.views.cooking import Cooking
-from backburner.views.dom import Frames, by_id, set_shown, set_text
-from backburner.views.earlier import Earlier
-from backburner.views.examples import Examples
+from collections.abc import Callable
+from functools import partial
+
+from backburner.app.house import House
+from backburner.app.preferences import KeptPreferences
+from backburner.core.errors import StorageError
+from backburner.core.explanations import unexpected
+from backburner.core.lifecycle import WorkerStatus
+from backburner.core.routes import View
+from backburner.core.state import State
+from backburner.core.texts import Texts
+from backburner.core.wording import fallback_line, fallback_reason, worker_line
+from backburner.views.dashboard import Dashboard
+from backburner.views.dom import Frames, by_id, hear_faults, set_shown, set_text
+from backburner.views.drawings import DrawingsCard
+from backburner.views.guard import Guard
+from backburner.views.notice import Notice, Said
+from backburner.views.playground import Playground
 from backburner.views.recipe_form import RecipeForm
+from backburner.views.router import Router
+from backburner.views.settings import Settings
+from backburner.views.welcome import Welcome
 
 
 class PageView:
     """Reads the store, sends commands to the operations."""
 
     def __init__(
-        self, store: Store, operations: Operations, records: Records, *, seed: int | None
+        self,
+        house: House,
+        preferences: KeptPreferences,
+        texts: Texts,
+        *,
+        seed: int | None,
+        now_s: Callable[[], float],
     ) -> None:
-        self._store = store
-        self._records = records
-        self._said: str | None = None
-        self._operations = operations
-        self._form = RecipeForm(self._start, seed=seed)
-        self._cooking = Cooking(
-            {"pause": operations.pause, "resume": operations.resume, "stop": operations.stop},
-            self._tell,
+        self._store = house.store
+        self._operations = house.operations
+        self._records = house.records
+        self._logs = house.logs
+        self._preferences = preferences
+        self._texts = texts
+        self._said: Said = None
+        self._closed: str | None = None
+        self._router = Router()
+        self._welcome = Welcome(texts, house.startup.retry)
+        self._form = RecipeForm(
+            texts, self._start, seed=seed, drawings=lambda: house.drawings.counts
         )
-        self._examples = Examples(operations.predict_example, self._tell)
-        self._earlier = Earlier(operations.stop)
+        self._drawings = DrawingsCard(texts, house.drawings)
+        self._playground = Playground(
+            texts,
+            house.operations.predict,
+            is_open=lambda: self._router.view is View.PLAYGROUND,
+        )
         self._frames = Frames(self._draw)
+        self._dashboard = Dashboard(
+            texts,
+            house,
+            go=self._router.go,
+            ask=self._frames.ask,
+            tell=self._tell,
+            now_s=now_s,
+        )
+        self._settings = Settings(texts, preferences, self._tell)
+        draws: dict[View, Callable[[State], None]] = {
+            View.WELCOME: self._welcome.draw,
+            View.CREATE: self._draw_create,
+            View.DASHBOARD: self._draw_dashboard,
+            View.PLAYGROUND: self._playground.draw,
+            View.SETTINGS: self._settings.draw,
+        }
+        log = partial(house.logs.add, "error")
+        self._guards = [Guard(view, draw, texts, log) for view, draw in draws.items()]
 
     def install(self) -> None:
-        self._form.install()
-        self._cooking.install()
-        self._examples.install()
-        self._earlier.install()
+        self._notice = Notice(by_id("notice"), self._texts, on_close=self._on_close)
+        for view in (self._welcome, self._form, self._dashboard):
+            view.install()
+        self._drawings.install()
+        self._playground.install()
+        self._settings.install()
+        hear_faults(self._on_fault)
+        self._preferences.listeners.append(lambda _preferences: self._frames.ask())
         self._store.subscribe(lambda _state: self._frames.ask())
+        self._router.listen(self._frames.ask)
         self._draw()
 
     def _start(self, recipe: object) -> None:
         self._tell(None)
         self._operations.start(recipe)
+        self._dashboard.follow()
+        self._router.go(View.DASHBOARD)
 
-    def _tell(self, text: str | None) -> None:
+    def _tell(self, said: Said) -> None:
         """Shows what was refused; None forgets it, because something new was asked for."""
-        self._said = text
+        self._said, self._closed = said, None
         self._frames.ask()
+
+    def _on_fault(self, detail: str) -> None:
+        """A mistake of our own outside of drawing: what was pressed did not do what it should."""
+        self._logs.add("error", detail)
+        self._tell(unexpected(self._texts, detail))
 
     def _draw(self) -> None:
         state = self._store.state
-        set_text(by_id("worker-state"), worker_line(state.worker))
-        notice = self._said or self._records.problem
-        set_text(by_id("notice"), notice or "")
-        set_shown(by_id("notice"), notice is not None)
-        set_text(by_id("waiting"), waiting_line(state.queued_count()))
-        shown = _shown(state)
-        if shown is not None:
-            self._cooking.draw(shown, self._store.curves.get(shown.id))
-            self._examples.draw(shown, self._store.pictures.get(shown.id))
-        self._earlier.draw(state)
+        set_text(by_id("worker-state"), worker_line(self._texts, state.worker))
+        self._draw_fallback(state)
+        self._draw_notice()
+        self._dashboard.draw_bar(state)
+        for guard in self._guards:
+            guard.draw(state)
 
+    def _draw_fallback(self, state: State) -> None:
+        """Its words; that it is shown at all is up to the document's data-mode."""
+        if state.worker.mode == "worker":
+            return
+        reason = fallback_reason(state.worker)
+        by_id("fallback").classList.toggle("problem", state.worker.status is WorkerStatus.LOST)
+        set_text(by_id("fallback-words"), fallback_line(self._texts, state.worker))
+        set_text(by_id("fallback-reason"), reason)
+        set_shown(by_id("fallback-technical"), bool(reason))
 
-def _shown(state: State) -> Operation | None:
-    """What cooks; else what was last begun; else what waits."""
-    begun = [each for each in state.operations.values() if each.started is not None]
-    return state.active() or (begun[-1] if begun else state.queued())
+    def _draw_notice(self) -> None:
+        problem = self._records.problem
+        said = self._said or (StorageError(problem) if problem else None)
+        if said is None or str(said) != self._closed:
+            self._notice.say(said)
+
+    def _on_close(self) -> None:
+        # What still holds, as a storage that is denied, does not come back by itself.
+        self._closed = str(self._said or self._records.problem)
+        self._said = None
+
+    def _draw_create(self, state: State) -> None:
+        self._form.draw(state)
+        self._drawings.draw()
+
+    def _draw_dashboard(self, state: State) -> None:
+        """Its many panels are brought up to date only where they can be seen."""
+        if self._router.view is View.DASHBOARD:
+            self._dashboard.draw(state)

@@ -1,0 +1,168 @@
+"""What the control panel shows of an operation: one function of its state, one row a status.
+
+Owns which words, which actions and which warnings belong to which status. The words are keys of
+the catalogue with the values that they name; the views turn them into sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from backburner.core.lifecycle import RESUMABLE, Status
+from backburner.core.messages import Fault
+from backburner.core.operation import Operation
+from backburner.core.state import Worker
+from backburner.core.wording import Line
+
+
+class Action(StrEnum):
+    """What a button of the panel does."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    ABORT = "abort"
+    PLAYGROUND = "playground"
+    NEW_MODEL = "new-model"
+    RESET = "reset"
+    CLEAR = "clear"
+
+
+ASKED_FIRST = frozenset({Action.ABORT, Action.CLEAR})
+"""What cannot be undone is asked about before it is done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """`notes` stand below the status; `fault` is an error to be explained (core/explanations.py).
+
+    `waiting` is the action whose wish is being carried out: its button stays and does nothing.
+    """
+
+    status: Line
+    actions: tuple[Action, ...]
+    notes: tuple[Line, ...] = ()
+    waiting: Action | None = None
+    fault: Fault | None = None
+
+
+def panel_of(operation: Operation) -> Panel:
+    """The panel of an operation as it is now."""
+    if operation.elsewhere and operation.status in RESUMABLE:
+        # Two tabs never write one run: what could be done to it is done there.
+        return Panel(
+            status=Line("status.elsewhere.line", _values(operation)),
+            actions=(Action.NEW_MODEL,),
+        )
+    fault = operation.error if operation.status is Status.FAILED or _is_gone(operation) else None
+    return Panel(
+        status=_status(operation),
+        actions=_actions(operation),
+        notes=_notes(operation),
+        waiting=_WAITING.get(operation.status),
+        fault=fault,
+    )
+
+
+def _is_gone(operation: Operation) -> bool:
+    """Whether the browser has nothing more of a run that could otherwise be taken up again."""
+    fault = operation.error
+    return operation.status in RESUMABLE and fault is not None and fault.name == "Expired"
+
+
+# Why a checkpoint could not be kept: each reason has its own way out.
+_TROUBLES = {"StorageFull": "full", "StorageDenied": "denied"}
+_WAITING = {Status.PAUSING: Action.PAUSE, Status.STOPPING: Action.STOP}
+
+
+def _actions(operation: Operation) -> tuple[Action, ...]:
+    match operation.status:
+        case Status.QUEUED | Status.INITIALIZING:
+            return Action.STOP, Action.ABORT
+        case Status.RUNNING | Status.PAUSING:
+            return Action.PAUSE, Action.STOP, Action.ABORT
+        case Status.PAUSED:
+            return Action.RESUME, Action.STOP, Action.ABORT
+        case Status.STOPPING:
+            return (Action.STOP,)
+        case Status.STOPPED | Status.INTERRUPTED if _is_gone(operation):
+            return Action.NEW_MODEL, Action.CLEAR
+        case Status.STOPPED | Status.INTERRUPTED:
+            return Action.RESUME, Action.ABORT, Action.CLEAR
+        case Status.COMPLETED if operation.checkpoint is None:
+            return Action.RESET, Action.NEW_MODEL
+        case Status.COMPLETED:
+            return Action.PLAYGROUND, Action.NEW_MODEL, Action.CLEAR
+        case Status.FAILED:
+            return Action.RESET, Action.NEW_MODEL
+        case Status.ABORTED:
+            return Action.NEW_MODEL, Action.CLEAR
+        case _:
+            assert_never(operation.status)
+
+
+def _status(operation: Operation) -> Line:
+    name: str = operation.status
+    match operation.status:
+        case Status.QUEUED if operation.checkpoint is not None:
+            name = "queued-again"
+        case Status.INITIALIZING if operation.restarts:
+            name = "restarting"
+        case Status.COMPLETED if operation.checkpoint is None:
+            name = "completed-without-checkpoint"
+        case _:
+            pass
+    return Line(f"status.{name}.line", _values(operation))
+
+
+def _notes(operation: Operation) -> tuple[Line, ...]:
+    notes: list[Line] = []
+    values = _values(operation)
+    if _is_gone(operation):
+        notes.append(Line("dashboard.note.gone"))
+    elif operation.status in RESUMABLE:
+        notes.append(_way_back(operation, values))
+    elif operation.resumed_at is not None:
+        redone = operation.redone > 0
+        notes.append(
+            Line("dashboard.note.resumed-redone" if redone else "dashboard.note.resumed", values)
+        )
+    if operation.status is Status.ABORTED and operation.checkpoint is not None:
+        notes.append(Line("dashboard.note.kept", values))
+    if operation.trouble is not None:
+        reason = _TROUBLES.get(operation.trouble.name, "other")
+        notes.append(Line(f"dashboard.note.trouble-{reason}", values))
+    return tuple(notes)
+
+
+def _way_back(operation: Operation, values: Mapping[str, int | float | str]) -> Line:
+    """From where a stopped or interrupted run would go on, and what has to be done again."""
+    if operation.checkpoint is None:
+        return Line("dashboard.note.from-the-start", values)
+    if operation.step > operation.checkpoint:
+        return Line("dashboard.note.from-checkpoint-redone", values)
+    return Line("dashboard.note.from-checkpoint", values)
+
+
+def _values(operation: Operation) -> dict[str, int | float | str]:
+    """What the sentences about an operation may name. `count` are steps trained twice.
+
+    For a run that can be taken up again those are the steps that would be.
+    """
+    checkpoint = operation.checkpoint or 0
+    again = max(0, operation.step - checkpoint)
+    return {
+        "step": operation.step,
+        "checkpoint": checkpoint,
+        "resumed_at": operation.resumed_at or 0,
+        "count": again if operation.status in RESUMABLE else operation.redone,
+        "elapsed": operation.progress.elapsed_s if operation.progress else 0.0,
+    }
+
+
+def may_retry_worker(worker: Worker) -> bool:
+    """Whether a real worker can be tried again: it failed, nobody switched it off."""
+    return worker.mode == "main-thread" and worker.reason not in (None, "off")
