@@ -54,9 +54,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pins:
-    """Everything that is fetched."""
+    """Everything that is fetched. `tools` are npm parts that tests use and no site ships."""
 
     npm: tuple[NpmPart, ...]
+    tools: tuple[NpmPart, ...]
     wheels: dict[str, Wheel]
     members: dict[str, Member]
 
@@ -65,19 +66,26 @@ def read_pins(site: Path) -> Pins:
     """The pins in `site`. Raises BuildFailed when the three files do not fit each other."""
     with (site / "parts.toml").open("rb") as file:
         parts = tomllib.load(file)
-    wanted: dict[str, str] = json.loads((site / "package.json").read_text())["dependencies"]
+    package: dict[str, Any] = json.loads((site / "package.json").read_text())
     locked: dict[str, Any] = json.loads((site / "package-lock.json").read_text())["packages"]
-    if sorted(wanted) != sorted(parts["npm"]):
-        odd = ", ".join(sorted(set(wanted) ^ set(parts["npm"])))
+    return Pins(
+        npm=_npm_parts(package["dependencies"], parts["npm"], locked),
+        tools=_npm_parts(package.get("devDependencies", {}), parts.get("tools", {}), locked),
+        wheels={name: _wheel(fields) for name, fields in parts["wheels"].items()},
+        members={name: _member(fields) for name, fields in parts["members"].items()},
+    )
+
+
+def _npm_parts(
+    wanted: dict[str, str], parts: dict[str, Any], locked: dict[str, Any]
+) -> tuple[NpmPart, ...]:
+    if sorted(wanted) != sorted(parts):
+        odd = ", ".join(sorted(set(wanted) ^ set(parts)))
         raise BuildFailed(
             f"site/package.json and site/parts.toml name different npm parts ({odd}). "
             "Name each in both: one says which version, the other which files."
         )
-    return Pins(
-        npm=tuple(_npm_part(name, wanted[name], locked, parts["npm"][name]) for name in wanted),
-        wheels={name: _wheel(fields) for name, fields in parts["wheels"].items()},
-        members={name: _member(fields) for name, fields in parts["members"].items()},
-    )
+    return tuple(_npm_part(name, wanted[name], locked, parts[name]) for name in wanted)
 
 
 def _npm_part(name: str, version: str, locked: dict[str, Any], fields: dict[str, Any]) -> NpmPart:

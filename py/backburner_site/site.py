@@ -161,10 +161,17 @@ def add_licences(making: Making) -> None:
 
 
 def add_pages(making: Making) -> None:
-    """The pages, our own files, and scripts/parts.json, which says what was shipped."""
-    from backburner_site.presets import preset_facts  # like the schema: needs the app
+    """The pages, our own files, the texts, and scripts/parts.json: what was shipped."""
+    # Like the schema: these need the app.
+    from backburner.core.preferences import CHOICES
+    from backburner.core.presets import PRESETS
+    from backburner.core.routes import View
+    from backburner.core.state import PARTS
+    from backburner_site.locale import read_catalogues, source_texts, write_catalogues
 
     copy_own_files(making.dist)
+    catalogues = read_catalogues(checkout.SITE / "locale")
+    write_catalogues(catalogues, making.dist / "locale")
     parts = shipped_parts(making)
     target = making.dist / "scripts" / "parts.json"
     target.parent.mkdir(exist_ok=True)
@@ -175,7 +182,12 @@ def add_pages(making: Making) -> None:
         "csp": policy(),
         "files": _files_in(making.dist),
         "parts": parts,
-        "presets": preset_facts(),
+        "t": source_texts(catalogues),
+        "views": [view.value for view in View],
+        "languages": list(catalogues),
+        "presets": list(PRESETS),
+        "choices": CHOICES,
+        "parts_of_start": PARTS,
     }
     render_pages(checkout.SITE / "templates", making.dist, context)
 

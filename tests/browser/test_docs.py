@@ -16,10 +16,15 @@ def test_the_listed_test_ids_are_those_of_the_page(visit: Visit) -> None:
     text = (checkout.ROOT / "docs" / "HOOK.md").read_text(encoding="utf-8")
     table = text[text.index("## Test ids") :]
     listed = set(re.findall(r"`([a-zA-Z-]+)`(?=[^|]*\|)", table.split("|---|---|")[1]))
+    visit.go("dashboard")
     running, waiting = visit.start(LONG), visit.start(TINY)
     visit.until(lambda: visit.page.get_by_test_id("example-0").count() == 1, "the pictures")
     visit.until(lambda: visit.page.get_by_test_id("cancel-0").count() == 1, "the queue")
-    found = visit.page.evaluate(
+    page = visit.go("create")
+    page.get_by_test_id("data-drawings").check()
+    page.get_by_test_id("new-class").fill("cat")
+    page.get_by_test_id("add-class").click()
+    found = page.evaluate(
         "() => [...document.querySelectorAll('[data-testid]')].map((each) => each.dataset.testid)"
     )
     assert {re.sub(r"-\d+$", "-N", each) for each in found} == listed

@@ -18,17 +18,20 @@ def shown(page: Page, test_id: str) -> str:
 
 
 def test_a_newcomer_trains_a_network_and_it_knows_a_digit_it_has_never_seen(visit: Visit) -> None:
-    page = visit.page
+    page = visit.go("create")
     page.get_by_test_id("preset-small").check()
     page.get_by_test_id("epochs").fill("3")
     page.get_by_test_id("train").click()
-    expect(page.get_by_test_id("test-result")).to_be_visible(timeout=90_000)
+    expect(page.get_by_test_id("view-dashboard")).to_be_visible()
+    expect(page.get_by_test_id("status")).to_contain_text("Done", timeout=90_000)
 
     assert "Done" in shown(page, "status")
     assert shown(page, "figure-epoch") == "3 of 3"
     assert shown(page, "figure-step") == "135 of 135"
+    page.get_by_test_id("charts").scroll_into_view_if_needed()
     for chart in ("chart-loss", "chart-accuracy"):
-        assert page.get_by_test_id(chart).locator("canvas").count() == 1
+        expect(page.get_by_test_id(chart).locator("canvas")).to_have_count(1)
+    expect(page.get_by_test_id("test-result")).to_be_visible()
     pictures = page.get_by_test_id("examples").locator("button")
     assert pictures.count() == 40
     assert page.locator(".example.right").count() > 30
@@ -43,7 +46,7 @@ def test_a_newcomer_trains_a_network_and_it_knows_a_digit_it_has_never_seen(visi
 
 def test_pictures_of_the_examples_are_not_blank(visit: Visit) -> None:
     visit.train(TINY)
-    page = visit.page
+    page = visit.go("dashboard")
     visit.until(lambda: page.locator(".example canvas").count() == 40, "the pictures")
     inks = page.evaluate(
         """() => [...document.querySelectorAll(".example canvas")].map((canvas) => {
@@ -66,7 +69,7 @@ def test_the_curves_and_the_snapshot_agree(visit: Visit) -> None:
 
 
 def test_a_digit_is_asked_about_while_the_network_trains(visit: Visit) -> None:
-    page = visit.page
+    page = visit.go("dashboard")
     key = visit.start(LONG)
     visit.until_step(key, 5)
     visit.until(lambda: page.get_by_test_id("example-2").count() == 1, "the pictures")
@@ -82,7 +85,7 @@ def test_a_digit_is_asked_about_while_the_network_trains(visit: Visit) -> None:
 
 
 def test_pause_and_go_on_with_the_buttons(visit: Visit) -> None:
-    page = visit.page
+    page = visit.go("dashboard")
     key = visit.start(LONG)
     visit.until_step(key, 5)
     page.get_by_test_id("pause").click()
@@ -105,13 +108,14 @@ def test_earlier_runs_are_listed_at_the_next_visit(visit: Visit) -> None:
         "the record to be written",
     )
     visit.open()
+    visit.go("dashboard")
     rows = visit.page.get_by_test_id("earlier").locator("tbody tr")
-    assert rows.count() == 2
-    assert "interrupted" in rows.nth(0).inner_text()
+    visit.until(lambda: rows.count() == 2, "both runs")
     assert "first <b>try</b>" in rows.nth(1).inner_text()
+    visit.until(lambda: "running" in rows.nth(0).inner_text(), "the run to go on")
     found = visit.hook("operation", done["id"])
     assert (found["status"], found["test"]) == ("completed", done["test"])
-    assert visit.hook("predict", done["id"], [])["refused"]["name"] == "InterfaceError"
+    assert visit.hook("stop", running)["status"] == "stopped"
 
 
 def test_the_record_is_named_after_the_path_of_the_site(visit: Visit) -> None:
@@ -119,11 +123,11 @@ def test_the_record_is_named_after_the_path_of_the_site(visit: Visit) -> None:
     keys = visit.page.evaluate("() => Object.keys(localStorage)")
     assert keys == ["backburner:/any/sub/path/:records"]
     record = json.loads(visit.page.evaluate("key => localStorage.getItem(key)", keys[0]))
-    assert record["schema"] == 1
+    assert record["schema"] == 2
 
 
 def test_a_training_that_waits_is_seen_and_can_be_taken_back(visit: Visit) -> None:
-    page = visit.page
+    page = visit.go("dashboard")
     running, waiting = visit.start(LONG), visit.start(TINY)
     visit.until(lambda: shown(page, "waiting") == "1 more waiting.", "the queue to be shown")
     page.get_by_test_id("cancel-0").click()
@@ -134,7 +138,7 @@ def test_a_training_that_waits_is_seen_and_can_be_taken_back(visit: Visit) -> No
 
 
 def test_a_new_run_does_not_stand_beside_the_results_of_the_old_one(visit: Visit) -> None:
-    page = visit.page
+    page = visit.go("dashboard")
     visit.train(TINY)
     page.get_by_test_id("example-1").click()
     expect(page.get_by_test_id("prediction")).to_be_visible()
@@ -147,7 +151,7 @@ def test_a_new_run_does_not_stand_beside_the_results_of_the_old_one(visit: Visit
 
 
 def test_the_keyboard_stays_with_the_buttons(visit: Visit) -> None:
-    page = visit.page
+    page = visit.go("dashboard")
     running = visit.start(LONG)
     visit.until_step(running, 2)
     page.get_by_test_id("pause").focus()
@@ -157,12 +161,12 @@ def test_the_keyboard_stays_with_the_buttons(visit: Visit) -> None:
     expect(page.get_by_test_id("pause")).to_be_focused()
     page.get_by_test_id("stop").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_test_id("train")).to_be_focused()
+    expect(page.get_by_role("heading", name="Let it cook")).to_be_focused()
     assert visit.hook("operation", running)["status"] == "stopped"
 
 
 def test_two_quick_presses_end_with_the_answer_to_the_second(visit: Visit) -> None:
-    page = visit.page
+    page = visit.go("dashboard")
     visit.train(TINY)
     visit.until(lambda: page.get_by_test_id("example-9").count() == 1, "the pictures")
     page.evaluate(
@@ -177,7 +181,7 @@ def test_two_quick_presses_end_with_the_answer_to_the_second(visit: Visit) -> No
 
 
 def test_a_wrong_setting_is_shown_where_it_stands(visit: Visit) -> None:
-    page = visit.page
+    page = visit.go("create")
     page.get_by_test_id("learning-rate").evaluate("(field) => { field.value = '0'; }")
     page.get_by_test_id("train").click()
     expect(page.get_by_test_id("recipe-error")).to_contain_text("learning_rate")
@@ -197,7 +201,7 @@ def test_the_page_can_be_read_before_any_script_runs(
 ) -> None:
     visit = new_visit(served, java_script_enabled=False)
     visit.page.goto(served)
-    assert visit.page.get_by_role("heading", name="Backburner").is_visible()
+    assert visit.page.get_by_role("heading", name="Your network cooks").is_visible()
     assert visit.page.get_by_test_id("preset-small").is_visible()
     assert visit.page.get_by_test_id("train").is_disabled()
     assert "needs JavaScript" in visit.page.inner_text("noscript")
@@ -207,8 +211,9 @@ def test_train_pressed_at_once_starts_when_the_worker_is_there(
     new_visit: Callable[..., Visit], served: str
 ) -> None:
     visit = new_visit(served).open()
+    visit.go("create")
     visit.page.get_by_test_id("preset-tiny").check()
     visit.page.get_by_test_id("epochs").fill("1")
     visit.page.get_by_test_id("train").click()
-    expect(visit.page.get_by_test_id("test-result")).to_be_visible(timeout=60_000)
+    expect(visit.page.get_by_test_id("status")).to_contain_text("Done", timeout=60_000)
     assert len(visit.hook("operations")) == 1
