@@ -11,6 +11,7 @@ export async function loadPyodide(options) {
     const { python, start, reason } = await startPython(options, boot.mark);
     boot.start = start;
     boot.reason = reason;
+    await globalThis.backburnerShell.texts; // without words Python has nothing to say
     return python;
   } catch (fault) {
     boot.fail(fault?.message ?? fault);
