@@ -289,6 +289,24 @@ async def test_a_database_that_cannot_be_read_takes_no_run_off_the_list() -> Non
 
 
 @on_a_loop
+async def test_one_run_that_cannot_be_read_keeps_no_other_from_going_on() -> None:
+    torn = operation("op-torn", status=Status.STOPPED, checkpoint=8)
+    fault = Fault(name="Damaged", message="A stored run is torn.")
+    home = house(
+        storage=FakeStorage(records=records_to_text([torn])),
+        INIT_TRAINING=BACK,
+        START_TRAINING=[progressed(9, 10), DONE],
+    )
+    listed = RunsListed(runs=(kept(),), problem=fault)
+    home.answer.by_tag["LIST_RUNS"] = [listed]  # type: ignore[attr-defined]
+    assert (await home.operations.wait("op-torn", "stopped")).checkpoint == 8
+    await settled()
+    assert home.operations.get("op-old").status is Status.COMPLETED
+    assert home.operations.get("op-torn").error is None, "it is not said to be gone"
+    assert home.store.state.parts["runs"].state is PartState.FAILED
+
+
+@on_a_loop
 async def test_nothing_runs_before_the_kept_runs_are_known() -> None:
     # The mirror may not know of a checkpoint that is there: the run would begin anew.
     seen = operation("op-old", status=Status.RUNNING, recipe=FULL)

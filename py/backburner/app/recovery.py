@@ -88,16 +88,19 @@ class Recovery:
         return answer.message
 
     def _learn(self, found: RunsListed) -> None:
+        kept = {run.id for run in found.runs}
         mirrored = [
-            each for key, each in self._store.state.operations.items() if key not in self._queue.own
+            each
+            for key, each in self._store.state.operations.items()
+            # What could not be read may still be there: the mirror of it stays as it is.
+            if key not in self._queue.own and (found.problem is None or key in kept)
         ]
+        operations = recovered(found.runs, mirrored)
+        self._store.dispatch(Recovered(operations=tuple(operations)))
+        self._take_up(interrupted_by_itself(found.runs) - self._halted)
         if found.problem is None:
-            operations = recovered(found.runs, mirrored)
-            self._store.dispatch(Recovered(operations=tuple(operations)))
             self._part(PartState.READY)
-            self._take_up(interrupted_by_itself(found.runs) - self._halted)
         else:
-            # What cannot be read may still be there: the mirror stays as it is.
             self._logs.add("error", found.problem.message, source="worker")
             self._part(PartState.FAILED, found.problem.message)
 
