@@ -129,6 +129,9 @@ def test_the_record_is_named_after_the_path_of_the_site(visit: Visit) -> None:
 def test_a_training_that_waits_is_seen_and_can_be_taken_back(visit: Visit) -> None:
     page = visit.go("dashboard")
     running, waiting = visit.start(LONG), visit.start(TINY)
+    visit.until_step(running, 1)
+    # The ids count rows from the top: with one row alone, the first one's is another button.
+    visit.until(lambda: page.get_by_test_id("cancel-1").count() == 1, "both rows")
     visit.until(lambda: shown(page, "waiting") == "1 more waiting.", "the queue to be shown")
     page.get_by_test_id("cancel-0").click()
     visit.until(lambda: visit.hook("operation", waiting)["status"] == "stopped", "the way out")
