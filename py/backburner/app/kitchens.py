@@ -34,7 +34,7 @@ from backburner.core.messages import (
     WorkerFaulted,
     WorkerReady,
 )
-from backburner.core.state import Part, PartMoved, PartState, WorkerMoved
+from backburner.core.state import PartState, WorkerMoved
 from backburner.core.wire import Envelope, decode
 
 START_TIMEOUT_S = 180.0
@@ -134,8 +134,8 @@ class Kitchens:
         self._ready.add_done_callback(lambda future: future.exception())
         self._move(WorkerStatus.STARTING)
         # In the page's own thread Python is there already: it is what runs this.
-        self._part("python", PartState.LOADING if self.is_worker else PartState.READY)
-        self._part("tensorflow", PartState.LOADING)
+        self._store.move_part("python", PartState.LOADING if self.is_worker else PartState.READY)
+        self._store.move_part("tensorflow", PartState.LOADING)
         self._logs.add("debug", f"starting kitchen {generation} ({self._mode})")
         self._handle = self._launch(
             self._mode,
@@ -230,7 +230,7 @@ class Kitchens:
             case WorkerReady() as facts:
                 self._on_ready(facts)
             case PartReported(part=name, state=state, detail=detail):
-                self._part(name, PartState(state), detail)
+                self._store.move_part(name, PartState(state), detail)
             case WorkerFaulted(message=problem, starting=True):
                 self._lose(generation, problem)
             case WorkerFaulted(message=problem):
@@ -249,7 +249,7 @@ class Kitchens:
             self._patience.cancel()
         self._move(WorkerStatus.READY, facts=facts)
         for name in ("python", "tensorflow"):
-            self._part(name, PartState.READY)
+            self._store.move_part(name, PartState.READY)
         stages = ", ".join(f"{stage} {ms} ms" for stage, ms in facts.stages.items())
         self._logs.add(
             "info",
@@ -374,10 +374,7 @@ class Kitchens:
         for name, state in parts.items():
             if state is PartState.LOADING:
                 after = PartState.WAITING if is_named else PartState.FAILED
-                self._part(name, after, "" if is_named else problem)
-
-    def _part(self, name: str, state: PartState, detail: str = "") -> None:
-        self._store.dispatch(PartMoved(name=name, part=Part(state=state, detail=detail)))
+                self._store.move_part(name, after, "" if is_named else problem)
 
 
 def _pass_on(after: asyncio.Future[WorkerReady], waiting: asyncio.Future[WorkerReady]) -> None:

@@ -22,7 +22,7 @@ from backburner.core.errors import BackburnerError
 from backburner.core.lifecycle import RESUMABLE
 from backburner.core.messages import ListRuns, RunsListed
 from backburner.core.recovery import halted, interrupted_by_itself, recovered
-from backburner.core.state import Marked, Part, PartMoved, PartState, Recovered
+from backburner.core.state import Marked, PartState, Recovered
 
 LIST_TIMEOUT_S = 15.0
 
@@ -71,13 +71,13 @@ class Recovery:
 
         Until then nothing is run: a run whose checkpoints are not known yet would begin anew.
         """
-        self._part(PartState.LOADING)
+        self._store.move_part("runs", PartState.LOADING)
         try:
             self._learn(await self._ask())
         except Exception as error:
             # Foreseen or not: what is new can be trained all the same.
             self._logs.add("error", f"the kept runs cannot be listed: {error}")
-            self._part(PartState.FAILED, str(error))
+            self._store.move_part("runs", PartState.FAILED, str(error))
         finally:
             self._queue.recovered.set()
         await self._mark_those_elsewhere()
@@ -99,10 +99,10 @@ class Recovery:
         self._store.dispatch(Recovered(operations=tuple(operations)))
         self._take_up(interrupted_by_itself(found.runs) - self._halted)
         if found.problem is None:
-            self._part(PartState.READY)
+            self._store.move_part("runs", PartState.READY)
         else:
             self._logs.add("error", found.problem.message, source="worker")
-            self._part(PartState.FAILED, found.problem.message)
+            self._store.move_part("runs", PartState.FAILED, found.problem.message)
 
     def _take_up(self, keys: Iterable[str]) -> None:
         if not (self._resumes_by_itself() and self._ownership.is_certain):
@@ -121,6 +121,3 @@ class Recovery:
             operation = self._store.state.operations.get(key)
             if operation is not None and operation.status in RESUMABLE:
                 self._store.dispatch(Marked(id=key, elsewhere=True))
-
-    def _part(self, state: PartState, detail: str = "") -> None:
-        self._store.dispatch(PartMoved(name="runs", part=Part(state=state, detail=detail)))

@@ -13,7 +13,7 @@ from backburner.app.store import Store
 from backburner.app.tasks import Tasks
 from backburner.core.errors import BackburnerError
 from backburner.core.messages import LoadData
-from backburner.core.state import Part, PartMoved, PartState
+from backburner.core.state import PartState
 
 DATA_TIMEOUT_S = 120.0
 _NEEDS_THE_KITCHEN = ("runs", "data")
@@ -53,17 +53,14 @@ class Startup:
     def _give_up(self, problem: str) -> None:
         for name in _NEEDS_THE_KITCHEN:
             if self._store.state.parts[name].state is not PartState.READY:
-                self._part(name, PartState.FAILED, problem)
+                self._store.move_part(name, PartState.FAILED, problem)
         # Whoever waits in the queue is to hear so, and not to wait for ever.
         self._queue.recovered.set()
 
     async def _load_data(self) -> None:
-        self._part("data", PartState.LOADING)
+        self._store.move_part("data", PartState.LOADING)
         try:
             await self._kitchens.ask(LoadData(source="digits"), timeout_s=DATA_TIMEOUT_S)
-            self._part("data", PartState.READY)
+            self._store.move_part("data", PartState.READY)
         except BackburnerError as error:
-            self._part("data", PartState.FAILED, error.message)
-
-    def _part(self, name: str, state: PartState, detail: str = "") -> None:
-        self._store.dispatch(PartMoved(name=name, part=Part(state=state, detail=detail)))
+            self._store.move_part("data", PartState.FAILED, error.message)

@@ -13,7 +13,17 @@ from backburner.core.curves import Curves
 from backburner.core.errors import InterfaceError
 from backburner.core.messages import TrainingProgressed
 from backburner.core.operation import Operation
-from backburner.core.state import Change, Cleared, Reported, Requested, State, reduce
+from backburner.core.state import (
+    Change,
+    Cleared,
+    Part,
+    PartMoved,
+    PartState,
+    Reported,
+    Requested,
+    State,
+    reduce,
+)
 
 Listener = Callable[[State], None]
 
@@ -52,6 +62,10 @@ class Store:
                 self._listeners.remove(listener)
 
         return unsubscribe
+
+    def move_part(self, name: str, state: PartState, detail: str = "") -> None:
+        """Notes how a part of the start is doing."""
+        self.dispatch(PartMoved(name=name, part=Part(state=state, detail=detail)))
 
     def get(self, key: str) -> Operation:
         """Raises InterfaceError for an id that nobody knows."""

@@ -14,7 +14,7 @@ from typing import assert_never
 from backburner.core.lifecycle import RESUMABLE, Status
 from backburner.core.messages import Fault
 from backburner.core.operation import Operation
-from backburner.core.state import Worker
+from backburner.core.state import WITHOUT_WORKER, Worker
 from backburner.core.wording import Line
 
 
@@ -165,4 +165,4 @@ def _values(operation: Operation) -> dict[str, int | float | str]:
 
 def may_retry_worker(worker: Worker) -> bool:
     """Whether a real worker can be tried again: it failed, nobody switched it off."""
-    return worker.mode == "main-thread" and worker.reason not in (None, "off")
+    return worker.mode == "main-thread" and worker.reason not in (None, WITHOUT_WORKER)
