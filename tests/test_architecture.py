@@ -24,7 +24,7 @@ BROWSER = {"js", "pyodide", "pyodide_js", "pyscript"}
 # The files of each room that speak to JavaScript; everything else runs in plain CPython.
 ADAPTERS = {
     "core": set(),
-    "engine": {"tensors"},
+    "engine": {"kernels", "tensors"},
     "worker": {"browser", "database", "transactions"},
     "app": {"browser", "hook", "locks", "shell"},
     "views": {
@@ -35,6 +35,7 @@ ADAPTERS = {
         "drawings",
         "earlier",
         "examples",
+        "fingerprint",
         "logs_panel",
         "playground",
         "recipe_form",

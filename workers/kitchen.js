@@ -16,7 +16,7 @@ function mark(stage) {
 
 /** Called once, by the blob that the page started (site/scripts/boot.mjs). */
 export async function start({ port, ...settings }) {
-  const { generation, backend } = settings;
+  const { generation, backend, kernels } = settings;
   let started = false;
   const say = (tag, body) => {
     const envelope = { v: 1, tag, generation, request: null, operation: null, body };
@@ -47,7 +47,7 @@ export async function start({ port, ...settings }) {
   try {
     const [{ python, start, reason }] = await Promise.all([
       part("python", startPython({}, mark)),
-      part("tensorflow", loadTensorFlow(backend)),
+      part("tensorflow", loadTensorFlow(backend, kernels)),
     ]);
     const kitchen = python.pyimport("backburner.kitchen");
     mark("ready");

@@ -18,6 +18,7 @@ SOURCES = (
     checkout.ROOT / "README.md",
     checkout.ROOT / "LICENSE",
     checkout.REQUIREMENTS / "host.txt",
+    checkout.REQUIREMENTS / "kernels.txt",
     checkout.PY,
     checkout.SITE,
     checkout.WORKERS,

@@ -20,6 +20,7 @@ from backburner_site.digits import write_digits
 from backburner_site.errors import BuildFailed
 from backburner_site.exclusive import only_one
 from backburner_site.inputs import MANIFEST, digest_of, is_fresh, read_manifest, source_files
+from backburner_site.kernels import make_kernels
 from backburner_site.licences import write_licences
 from backburner_site.node import Node, find_node
 from backburner_site.parts import npm_files
@@ -33,11 +34,12 @@ from backburner_site.snapshot import Snapshot, make_snapshot
 from backburner_site.wheel import build_wheel
 
 SNAPSHOT_FILE = "pyodide/snapshot.bin.gz"
+KERNELS_FOLDER = "kernels"
 
 
 @dataclass(kw_only=True)
 class Making:
-    """A site that is being made. `wheels` and `snapshot` are filled in by the steps."""
+    """A site that is being made. `wheels`, `snapshot` and `kernels` are filled in by the steps."""
 
     dist: Path
     base: str
@@ -47,6 +49,7 @@ class Making:
     progress: Progress
     wheels: dict[str, Path] = field(default_factory=dict)
     snapshot: Snapshot | None = None
+    kernels: dict[str, Path] = field(default_factory=dict)
     found_node: Node | None = None
 
     def node(self) -> Node:
@@ -144,6 +147,12 @@ def add_snapshot(making: Making) -> None:
     _copy(making.snapshot.packed, making.dist / SNAPSHOT_FILE)
 
 
+def add_kernels(making: Making) -> None:
+    """kernels/: one module for each variant."""
+    for variant, module in make_kernels(making.cache, making.progress).items():
+        making.kernels[variant] = _copy(module, making.dist / KERNELS_FOLDER / f"{variant}.wasm")
+
+
 def add_data(making: Making) -> None:
     """data/ and schema/."""
     table = member_file(making.pins.members["digits"], making.cache, making.progress)
@@ -196,22 +205,34 @@ def shipped_parts(making: Making) -> dict[str, Any]:
     """What boot scripts need to know; addresses are relative to scripts/.
 
     `snapshot.integrity` is of the gzipped file, as `fetch` checks it; `snapshot.bytes` is how
-    much memory it is when unpacked.
+    much memory it is when unpacked. `kernels` has one entry for each variant.
     """
     assert making.snapshot is not None, "the snapshot is made before the pages"
     packed = making.snapshot.packed
-    digest = base64.b64encode(bytes.fromhex(sha256_of(packed))).decode()
     return {
         "version": making.version,
         "snapshot": {
             "url": f"../{SNAPSHOT_FILE}",
-            "integrity": f"sha256-{digest}",
+            "integrity": integrity_of(packed),
             "bytes": making.snapshot.memory_bytes,
             "packed_bytes": packed.stat().st_size,
+        },
+        "kernels": {
+            variant: {
+                "url": f"../{KERNELS_FOLDER}/{module.name}",
+                "integrity": integrity_of(module),
+                "bytes": module.stat().st_size,
+            }
+            for variant, module in making.kernels.items()
         },
         "versions": {part.name: part.version for part in making.pins.npm},
         "wheels": {name: file.name for name, file in sorted(making.wheels.items())},
     }
+
+
+def integrity_of(file: Path) -> str:
+    """The file's hash as `fetch` takes it."""
+    return f"sha256-{base64.b64encode(bytes.fromhex(sha256_of(file))).decode()}"
 
 
 def write_manifest(making: Making, digest: str) -> dict[str, dict[str, Any]]:
@@ -238,6 +259,7 @@ STEPS: tuple[Callable[[Making], None], ...] = (
     add_npm_parts,
     add_wheels,
     add_snapshot,
+    add_kernels,
     add_data,
     add_licences,
     add_pages,

@@ -24,6 +24,7 @@ const PATIENCE_S = 180;
 const stages = {};
 const asked = new URLSearchParams(location.search);
 const backend = asked.get("backend") ?? "wasm";
+const kernels = asked.get("kernels") ?? "best";
 const { debug } = globalThis.backburnerShell;
 const withoutWorker =
   asked.get("worker") === "off" ? "off" : globalThis.Worker ? null : "This browser has no workers.";
@@ -68,7 +69,7 @@ function launch(generation) {
     kitchen.problem = event.message || "The worker's script could not be loaded.";
     kitchen.onproblem?.(kitchen.problem);
   });
-  worker.postMessage({ port: port2, generation, backend, debug }, [port2]);
+  worker.postMessage({ port: port2, generation, backend, kernels, debug }, [port2]);
   return kitchen;
 }
 
@@ -98,6 +99,7 @@ globalThis.backburnerBoot = {
   startKitchen,
   loadTensorFlow,
   backend,
+  kernels,
   debug,
   withoutWorker,
   stages,

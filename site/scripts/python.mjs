@@ -6,6 +6,7 @@
 // restore that throws and a restored interpreter of another version all end in a plain start.
 
 import { loadPyodide } from "../pyodide/pyodide.mjs";
+import { shippedParts } from "./parts.mjs";
 
 // Where the browser can switch stacks (JSPI), Pyodide runs every callback of its event loop on a
 // stack of its own. Nothing here needs that, and it has cost tabs their life: the heap profiler that
@@ -15,9 +16,6 @@ delete WebAssembly.Suspending;
 delete WebAssembly.promising;
 
 const pyodideFolder = new URL("../pyodide/", import.meta.url).href;
-
-// What the build shipped: its version and the snapshot's address, size and hash.
-const parts = fetch(new URL("./parts.json", import.meta.url)).then((reply) => reply.json());
 
 // Pyodide 314 neither settles nor rejects when its wasm file cannot be had (it only warns), so
 // whether the file is there is asked beside the loading. Only a plain "no" counts: a host may
@@ -72,7 +70,7 @@ async function restore(options, shipped, mark) {
  */
 export async function startPython(options, mark = () => {}) {
   const settings = { ...options, indexURL: pyodideFolder };
-  const shipped = await parts;
+  const shipped = await shippedParts();
   let reason = "this build has no snapshot";
   if (shipped.snapshot) {
     try {
