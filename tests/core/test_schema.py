@@ -26,6 +26,10 @@ SAMPLES: list[dict[str, Any]] = [
     {"recipe": 1, "kind": "train", "name": "first", "seed": 7, "training": {"epochs": 3}},
     {"recipe": 1, "model": {"preset": "tiny"}, "data": {"source": "digits", "split": {"test": 0}}},
     {"recipe": 1, "data": {"source": "drawings", "size": 8, "split": {"test": 0}}},
+    {"recipe": 1, "training": {"optimizer": "sgd", "momentum": 0.9}},
+    {"recipe": 1, "training": {"optimizer": "adamw", "weight_decay": 0.01}},
+    {"recipe": 1, "model": {"layers": [
+        {"type": "conv2d", "filters": 4, "kernel_size": 2, "dilation_rate": [1, 2]}]}},
     {"recipe": 1, "data": INLINE, "model": {"layers": [{"type": "flatten"}], "output": "auto"},
      "training": PAIR},
     {"recipe": 1, "model": {"layers": [
@@ -42,6 +46,8 @@ REFUSED: list[dict[str, Any]] = [
     {"recipe": 1, "seed": True},
     {"recipe": 1, "training": {"learning_rate": 0}},
     {"recipe": 1, "training": {"l2": 0.1}},
+    {"recipe": 1, "training": {"optimizer": "sgd", "momentum": 1}},
+    {"recipe": 1, "training": {"optimizer": "adamw", "weight_decay": -0.1}},
     {"recipe": 1, "model": {"preset": "small", "layers": [{"type": "flatten"}]}},
     {"recipe": 1, "model": {"layers": [{"type": "conv2d", "filters": 4}]}},
     {"recipe": 1, "model": {"layers": [{"type": "conv3d"}]}},

@@ -7,6 +7,7 @@ import random
 import struct
 from array import array
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ from backburner.core.recipe import Recipe
 from backburner.engine import safetensors
 from backburner.engine.checkpoint import Checkpoint, describe_weights, recipe_sha256
 from backburner.engine.safetensors import Numbers
+
+DATA = Path(__file__).parent.parent / "data"
 
 
 def numbers(*shape: int, start: float = 0.0) -> Numbers:
@@ -62,6 +65,12 @@ def test_a_checkpoint_comes_back_as_it_was() -> None:
     assert CHECKPOINT.to_bytes() == file, "the same state gives the same bytes"
 
 
+def test_a_file_of_the_first_version_is_still_read() -> None:
+    # Written before checkpoints named their executor. It stays as it is for ever.
+    found = Checkpoint.from_bytes((DATA / "checkpoint-1.safetensors").read_bytes())
+    assert found == replace(CHECKPOINT, version="0.1.0", executor="tape")
+
+
 def test_the_file_is_what_safetensors_says() -> None:
     file = CHECKPOINT.to_bytes()
     (length,) = struct.unpack("<Q", file[:8])
@@ -82,6 +91,26 @@ def test_the_file_is_what_safetensors_says() -> None:
             start = 8 + length + entry["data_offsets"][0]
             assert file[start : 8 + length + end] == PARAMETERS[name].data
     assert 8 + length + end == len(file)
+
+
+def test_a_file_from_before_there_were_two_executors_is_of_the_tape() -> None:
+    file = replace(CHECKPOINT, executor="plan").to_bytes()
+    assert Checkpoint.from_bytes(file).executor == "plan"
+    header = header_of(file)
+    del header["__metadata__"]["executor"]
+    older = with_header(file, json.dumps(header).encode())
+    assert Checkpoint.from_bytes(older) == replace(CHECKPOINT, executor="tape")
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), float("-inf")])
+def test_numbers_are_finite_unless_one_of_them_is_not(wrong: float) -> None:
+    large = array("f", [0.0, -3.4e38, 3.4e38, 1e-40])
+    assert Numbers(shape=(4,), data=large.tobytes()).are_finite()
+    assert Numbers(shape=(0,), data=b"").are_finite()
+    for place in range(4):
+        large[place], kept = wrong, large[place]
+        assert not Numbers(shape=(4,), data=large.tobytes()).are_finite()
+        large[place] = kept
 
 
 def test_arrays_of_one_number_and_of_none_are_arrays_too() -> None:
@@ -223,6 +252,32 @@ def test_a_recipes_sha256_is_of_what_it_computes_and_not_of_its_name() -> None:
     assert recipe_sha256(spelled_out) == plain
     for other in ({"seed": 8}, {"training": {"epochs": 3}}, {"model": {"preset": "tiny"}}):
         assert recipe_sha256(Recipe.from_wire({**wire, **other})) != plain
+
+
+@pytest.mark.parametrize(
+    ("training", "expected"),
+    [
+        ({}, "6ae679e052e97966cb3d7381946734e2f896d4e363d03632588f97fc93106a56"),
+        (
+            {"optimizer": "sgd", "learning_rate": 0.1, "clip_norm": 1},
+            "86873163050fdcb1fe4d8a168fb0c01e7a3a3c8146fc49b47b7a561ae1799bba",
+        ),
+    ],
+    ids=["adam", "sgd"],
+)
+def test_a_recipe_of_an_older_version_has_the_hash_that_it_had(
+    training: dict[str, Any], expected: str
+) -> None:
+    # It stands in kept checkpoints, and a run with another one is not taken up again.
+    layers: list[dict[str, Any]] = [
+        {"type": "conv2d", "filters": 4, "kernel_size": 3},
+        {"type": "max_pooling2d"},
+        {"type": "dropout", "rate": 0.25},
+        {"type": "flatten"},
+        {"type": "dense", "units": 10},
+    ]
+    wire = {"recipe": 1, "seed": 7, "model": {"layers": layers}, "training": training}
+    assert recipe_sha256(Recipe.from_wire(wire)) == expected
 
 
 def test_a_checkpoint_names_where_it_was_computed() -> None:

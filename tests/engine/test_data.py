@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backburner.core.errors import DataError
-from backburner.core.recipe import InlineData
+from backburner.core.recipe import InlineData, NoiseData
 from backburner.core.split import PARTS, SplitRecipe
-from backburner.engine.data import Dataset, split_dataset
+from backburner.engine.data import Dataset, split_at_random, split_dataset
 
 BINARY = bytes(range(16)) + bytes([16] * 16)
 
@@ -122,3 +122,33 @@ def test_a_split_once_drawn_stays_so() -> None:
     # Recipes promise the same weights for ever, and they begin with this.
     split = split_dataset([0, 1] * 6, ("a", "b"), SplitRecipe(), seed=7)
     assert (split.validation, split.test) == ((0, 1), (2, 11))
+
+
+def test_noise_is_the_same_for_the_same_seed_and_as_much_as_was_asked_for() -> None:
+    data = NoiseData(input_shape=(6, 4), classes=("a", "b", "c"), examples=5, positions=6)
+    noise = Dataset.from_noise(data, 3)
+    assert noise == Dataset.from_noise(data, 3)
+    assert noise.digest != Dataset.from_noise(data, 4).digest
+    assert len(noise) == 5
+    assert (len(noise.inputs), len(noise.labels)) == (5 * 24, 5 * 6)
+    assert set(noise.labels) == {0, 1, 2}
+
+
+def test_the_digest_of_data_with_one_label_each_does_not_know_of_positions() -> None:
+    given: dict[str, Any] = {
+        "inputs": bytes(4), "dtype": "uint8", "scale": 1.0, "shape": (1, 1, 1),
+        "labels": [0, 1, 1, 0], "classes": ["a", "b"],
+    }  # fmt: skip
+    # As it was before there were positions: it stands in checkpoints.
+    assert Dataset.of(**given).digest == (
+        "0c2c7c68b191f9fc99a9f034ef722744d837cab231b3369187d3d9e844d2acd9"
+    )
+    assert Dataset.of(**given, positions=2).digest != Dataset.of(**given).digest
+
+
+def test_sequences_are_divided_whatever_their_labels_are() -> None:
+    split = split_at_random(20, SplitRecipe(), seed=1)
+    assert sorted(split.train + split.validation + split.test) == list(range(20))
+    assert (len(split.validation), len(split.test)) == (2, 2)
+    assert split == split_at_random(20, SplitRecipe(), seed=1)
+    assert split != split_at_random(20, SplitRecipe(), seed=2)

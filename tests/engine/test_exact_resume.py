@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -44,14 +45,23 @@ async def main(backend, layers, stops, **options):
 
 
 @BACKENDS
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "adam"},
+        {"optimizer": "sgd"},
+        {"optimizer": "sgd", "momentum": 0.9},
+        {"optimizer": "adamw", "weight_decay": 0.05},
+    ],
+    ids=["adam", "sgd", "momentum", "adamw"],
+)
 def test_it_ends_with_the_same_weights_and_the_same_optimizer_state(
-    laboratory: Laboratory, backend: str, optimizer: str
+    laboratory: Laboratory, backend: str, settings: dict[str, Any]
 ) -> None:
     # Before the first step, in an epoch, at its end, right after it, before the last, at it.
     stops = [0, 1, 4, 6, 7, 11, 12]
     steps, same = laboratory.run(
-        SHARED + dedent(RESUME), backend=backend, layers=TINY, stops=stops, optimizer=optimizer
+        SHARED + dedent(RESUME), backend=backend, layers=TINY, stops=stops, **settings
     )
     assert steps == 12
     assert same == [True] * len(stops)
@@ -127,12 +137,15 @@ def test_checkpoints_and_bringing_back_leave_no_tensor(
 @BACKENDS
 def test_weights_that_are_no_numbers_are_never_kept(laboratory: Laboratory, backend: str) -> None:
     code = """
+    from dataclasses import replace
+
     async def main(backend, layers):
         t, training = await start(backend, layers)
-        name, weight = next(iter(training.parameters.items()))
-        with t.scope():
-            training.parameters[name] = t.keep(t.divide(weight, t.multiply(weight, 0.0)))
-        t.dispose(weight)
+        parameters, state = await training.executor.read()
+        name, weight = next(iter(parameters.items()))
+        nan = array("f", [float("nan")]).tobytes()
+        parameters[name] = replace(weight, data=weight.data[:-4] + nan)
+        training.executor.write(parameters, state)
         before = t.memory()
         refused = await refusal_awaiting(training.checkpoint())
         same = t.memory() == before

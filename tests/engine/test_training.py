@@ -30,13 +30,14 @@ def pictures(count, classes=3, seed=0, size=6):
     return {"source": "inline", "inputs": inputs, "labels": labels,
             "split": {"train": 0.7, "validation": 0.15, "test": 0.15}}
 
-async def start(backend, layers, count=60, seed=1, split=None, **training):
+async def start(backend, layers, count=60, seed=1, split=None, kernels="stock", **training):
     t = await use(backend)
     data = pictures(count)
     if split: data["split"] = split
     r = recipe(seed=seed, data=data, model={"layers": layers},
                training={"epochs": 2, "batch_size": 8, **training})
-    return t, Training.from_recipe(r, Dataset.from_inline(r.data), t)
+    found = await kernels_of(kernels)
+    return t, Training.from_recipe(r, Dataset.from_inline(r.data), t, found)
 
 def refusal_of(function, *arguments):
     try:
@@ -211,22 +212,23 @@ def test_a_short_last_batch_trains_like_a_small_batch_without_padding(
             await training.train_step()
         batch = training._batch(training.step)
         assert len(batch) == 4, batch
-        names = list(training.parameters)
-        before = {n: list(v.dataSync()) for n, v in training.parameters.items()}
+        tape = training.executor
+        names = list(tape.parameters)
+        before = {n: list(v.dataSync()) for n, v in tape.parameters.items()}
         with t.scope():
             indexes = t.integers(batch)
-            x, y = t.gather(training._inputs, indexes), t.gather(training._targets, indexes)
+            x, y = t.gather(tape._inputs, indexes), t.gather(tape._targets, indexes)
             def loss(values):
                 logits = forward(t, training.spec, dict(zip(names, values)), x,
                                  training=True, seed=1, step=training.step)
                 return t.multiply(t.sum(t.multiply(t.log_softmax(logits), y)), -1 / len(batch))
-            value, found = t.value_and_gradients(loss, list(training.parameters.values()))
+            value, found = t.value_and_gradients(loss, list(tape.parameters.values()))
             plain = [list(g.dataSync()) for g in found]
             expected = value.dataSync()[0]
         result = await training.train_step()
         errors = [abs(result.loss - expected)]
         for name, gradient in zip(names, plain):
-            after = list(training.parameters[name].dataSync())
+            after = list(tape.parameters[name].dataSync())
             errors += [abs((b - a) - g) for b, a, g in zip(before[name], after, gradient)]
         training.dispose()
         return [result.samples, max(errors)]

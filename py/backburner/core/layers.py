@@ -5,7 +5,8 @@ needs; whether a list of them works as a whole is core/model.py's. It must not k
 is computed: the page counts parameters with this module, and has no TF.js.
 
 Types and options have Keras's names and defaults. Shapes are of one example, without the batch:
-`(height, width, channels)` of an image, `(features,)` of a vector.
+`(height, width, channels)` of a picture, `(positions, channels)` of a sequence, `(features,)` of a
+row of numbers.
 """
 
 from __future__ import annotations
@@ -31,22 +32,24 @@ from backburner.core.options import (
 
 Shape = tuple[int, ...]
 Padding = Literal["valid", "same"]
+SequencePadding = Literal["valid", "same", "causal"]
 Activation = Literal["linear", "relu", "tanh", "sigmoid", "softmax"]
 
 ACTIVATIONS: tuple[Activation, ...] = ("relu", "tanh", "sigmoid", "softmax", "linear")
 MOST_LAYERS = 200
 
+CAME_LATER = "came_later"
+"""Marks, in a field's metadata, an option that recipes of the first version did not have."""
+
 LATER_TYPES = (
     "depthwise_conv2d",
     "separable_conv2d",
-    "conv1d",
     "batch_normalization",
     "layer_normalization",
     "embedding",
     "reshape",
     "residual",
 )
-LATER_OPTIONS = ("dilation_rate",)
 
 _FILTERS = integer(1, 4096, "Small models use 8 to 64.")
 _UNITS = integer(1, 65536, "Small models use 10 to 128.")
@@ -54,7 +57,14 @@ _KERNEL = pair(64, "3 is the usual size.")
 _STEP = pair(64, "1 looks at every place, 2 at every second one.")
 _POOL = pair(64, "2 halves the picture, which is the usual size.")
 _RATE = fraction("0.25 forgets a quarter of the numbers at each step, which is a good start.")
+_DILATION = pair(64, "1 looks at neighbours, 2 at every second place, so the window reaches wider.")
+_LENGTH = integer(1, 1024, "3 is the usual size.")
+_HOP = integer(1, 1024, "1 looks at every position, 2 at every second one.")
+_SPREAD = integer(
+    1, 1024, "1 looks at neighbours, 2 at every second position, so the window reaches wider."
+)
 _PADDING = choice(("valid", "same"))
+_SEQUENCE_PADDING = choice(("valid", "same", "causal"))
 _ACTIVATION = choice(ACTIVATIONS, none_means="linear")
 
 
@@ -97,7 +107,7 @@ class Layer:
         """
         options = cls.options()
         try:
-            given = read_object(wire, where, ("type", *options), LATER_OPTIONS)
+            given = read_object(wire, where, ("type", *options))
             given.pop("type", None)
             for name, option in options.items():
                 if option.default is MISSING and name not in given:
@@ -106,23 +116,34 @@ class Layer:
                         f'Write {{"type": "{cls.type}", "{name}": …}}.',
                         key=f"{where}.{name}",
                     )
-            return cls(
+            layer = cls(
                 **{
                     name: options[name].metadata["option"].read(value, f"{where}.{name}")
                     for name, value in given.items()
                     if value is not None or options[name].default is not None
                 }
             )
+            layer.check_options(where)
+            return layer
         except RecipeError as error:
             raise LayerError(error.message, key=error.key) from None
 
     def to_wire(self) -> dict[str, object]:
-        """The layer with every option spelled out; sizes are `[height, width]`."""
+        """The layer with every option spelled out; sizes are `[height, width]`.
+
+        An option that came later stands there only where it is not at its default: the hashes of
+        recipes that do not use it stay what they were.
+        """
         wire: dict[str, object] = {"type": self.type}
-        for name in self.options():
+        for name, option in self.options().items():
             value = getattr(self, name)
+            if option.metadata.get(CAME_LATER) and value == option.default:
+                continue
             wire[name] = list(value) if isinstance(value, tuple) else value
         return wire
+
+    def check_options(self, where: str) -> None:
+        """Raises RecipeError for options that are right one by one, but not together."""
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """What becomes of one example's shape. Raises LayerError when nothing is left."""
@@ -139,11 +160,20 @@ class Layer:
 
 def _image(layer: Layer, shape: Shape) -> tuple[int, int, int]:
     if len(shape) != 3:
+        if len(shape) == 2:
+            raise LayerError(
+                f"{layer.type} works on pictures (height, width, channels), but what reaches it "
+                f"is {_sequence_words(shape)}. Use conv1d there."
+            )
         raise LayerError(
             f"{layer.type} works on pictures (height, width, channels), but what reaches it is "
             f"a row of {shape[0]:,} numbers. Put it before the flatten, dense or global pooling."
         )
     return shape[0], shape[1], shape[2]
+
+
+def _sequence_words(shape: Shape) -> str:
+    return f"a sequence of {shape[0]:,} positions with {shape[1]:,} numbers each"
 
 
 def _windows(
@@ -179,8 +209,21 @@ class Conv2D(Layer):
     padding: Padding = field(default="valid", metadata=read_by(_PADDING))
     activation: Activation = field(default="linear", metadata=read_by(_ACTIVATION))
 
+    dilation_rate: tuple[int, int] = field(
+        default=(1, 1), metadata=read_by(_DILATION) | {CAME_LATER: True}
+    )
+
+    def check_options(self, where: str) -> None:
+        _check_dilation(self.strides, self.dilation_rate, where)
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """How far the kernel reaches, down and across, with the places that it leaves out."""
+        (height, width), (down, across) = self.kernel_size, self.dilation_rate
+        return down * (height - 1) + 1, across * (width - 1) + 1
+
     def output_shape(self, input_shape: Shape) -> Shape:
-        down, across = _windows(self, input_shape, self.kernel_size, self.strides, self.padding)
+        down, across = _windows(self, input_shape, self.window, self.strides, self.padding)
         return down, across, self.filters
 
     def parameters(self, input_shape: Shape) -> tuple[ParameterSpec, ...]:
@@ -192,6 +235,16 @@ class Conv2D(Layer):
     def multiply_adds(self, input_shape: Shape) -> int:
         down, across, filters = self.output_shape(input_shape)
         return down * across * filters * math.prod(self.kernel_size) * input_shape[2]
+
+
+def _check_dilation(strides: tuple[int, ...], dilation: tuple[int, ...], where: str) -> None:
+    """Keras's rule: a window either hops or reaches wider."""
+    if max(strides) > 1 and max(dilation) > 1:
+        raise RecipeError(
+            f"{where}: strides and dilation_rate are both above 1, and a window can either hop or "
+            "reach wider. Leave one of them at 1.",
+            key=f"{where}.dilation_rate",
+        )
 
 
 def _kernel_and_bias(shape: Shape, fan_in: int, fan_out: int) -> tuple[ParameterSpec, ...]:
@@ -207,6 +260,71 @@ def _kernel_and_bias(shape: Shape, fan_in: int, fan_out: int) -> tuple[Parameter
             name="bias", shape=shape[-1:], initializer="zeros", fan_in=fan_in, fan_out=fan_out
         ),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conv1D(Layer):
+    """Slides `filters` small patterns along a sequence.
+
+    `causal` padding lets a position see itself and earlier ones only.
+    """
+
+    type: ClassVar[str] = "conv1d"
+    filters: int = field(metadata=read_by(_FILTERS))
+    kernel_size: int = field(metadata=read_by(_LENGTH))
+    strides: int = field(default=1, metadata=read_by(_HOP))
+    padding: SequencePadding = field(default="valid", metadata=read_by(_SEQUENCE_PADDING))
+    dilation_rate: int = field(default=1, metadata=read_by(_SPREAD))
+    activation: Activation = field(default="linear", metadata=read_by(_ACTIVATION))
+
+    def check_options(self, where: str) -> None:
+        _check_dilation((self.strides,), (self.dilation_rate,), where)
+
+    @property
+    def window(self) -> int:
+        """How far the kernel reaches, with the positions that it leaves out."""
+        return self.dilation_rate * (self.kernel_size - 1) + 1
+
+    def sides(self, positions: int) -> tuple[int, int]:
+        """How many zeros stand before and after the sequence."""
+        if self.padding == "valid":
+            return 0, 0
+        if self.padding == "causal":
+            return self.window - 1, 0
+        places = -(-positions // self.strides)
+        missing = max(0, (places - 1) * self.strides + self.window - positions)
+        return missing // 2, missing - missing // 2
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 2:
+            found = (
+                f"a row of {input_shape[0]:,} numbers"
+                if len(input_shape) == 1
+                else f"a picture of {sizes(input_shape)}"
+            )
+            raise LayerError(
+                f"conv1d works on sequences (positions, channels), but what reaches it is {found}. "
+                "Use conv2d on pictures, and dense on rows."
+            )
+        positions, _ = input_shape
+        places = (sum(self.sides(positions)) + positions - self.window) // self.strides + 1
+        if places < 1:
+            raise LayerError(
+                f"conv1d looks through a window of {self.window:,} positions, but the sequence "
+                f"that reaches it has only {positions:,}, so nothing would be left. Make the "
+                'window smaller, or write "padding": "same" or "causal".'
+            )
+        return places, self.filters
+
+    def parameters(self, input_shape: Shape) -> tuple[ParameterSpec, ...]:
+        size, channels = self.kernel_size, input_shape[1]
+        return _kernel_and_bias(
+            (size, channels, self.filters), size * channels, size * self.filters
+        )
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        places, filters = self.output_shape(input_shape)
+        return places * filters * self.kernel_size * input_shape[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,25 +370,25 @@ class GlobalAveragePooling2D(Layer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dense(Layer):
-    """Connects every number to each of `units` units."""
+    """Connects every number to each of `units` units; of a sequence, at each position alike."""
 
     type: ClassVar[str] = "dense"
     units: int = field(metadata=read_by(_UNITS))
     activation: Activation = field(default="linear", metadata=read_by(_ACTIVATION))
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 1:
+        if len(input_shape) == 3:
             raise LayerError(
                 f"dense takes a row of numbers, but a picture of {sizes(input_shape)} reaches it. "
                 f'Add a flatten layer before it: {{"type": "flatten"}}.'
             )
-        return (self.units,)
+        return (*input_shape[:-1], self.units)
 
     def parameters(self, input_shape: Shape) -> tuple[ParameterSpec, ...]:
-        return _kernel_and_bias((input_shape[0], self.units), input_shape[0], self.units)
+        return _kernel_and_bias((input_shape[-1], self.units), input_shape[-1], self.units)
 
     def multiply_adds(self, input_shape: Shape) -> int:
-        return input_shape[0] * self.units
+        return math.prod(input_shape) * self.units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,7 +404,7 @@ class Dropout(Layer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flatten(Layer):
-    """Makes one row of numbers out of a picture."""
+    """Makes one row of numbers out of a picture or a sequence."""
 
     type: ClassVar[str] = "flatten"
 
@@ -298,6 +416,7 @@ LAYER_TYPES: dict[str, type[Layer]] = {
     layer.type: layer
     for layer in (
         Conv2D,
+        Conv1D,
         MaxPooling2D,
         AveragePooling2D,
         GlobalAveragePooling2D,

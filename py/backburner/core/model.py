@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from backburner.core.errors import LayerError
-from backburner.core.layers import Dense, Flatten, Layer, ParameterSpec, Shape
+from backburner.core.layers import Conv1D, Dense, Flatten, Layer, ParameterSpec, Shape
+from backburner.core.options import sizes
 
-Output = Literal["auto", "given"]
+Output = Literal["auto", "given", "last"]
 
 MOST_PARAMETERS = 20_000_000
 
@@ -46,6 +47,8 @@ class PlacedLayer:
 class ModelSpec:
     """A layer list that works: every layer placed, the last one giving a logit per class.
 
+    A model that keeps a sequence to its end gives them at each position.
+
     A softmax that the recipe wrote on the output layer is the softmax of the loss and of
     the prediction; the output layer itself is stored as linear.
     """
@@ -66,7 +69,9 @@ class ModelSpec:
         """Places the layers one after the other.
 
         With `output` "auto", a dense layer with one unit per class (after a flatten, if
-        needed) is added, unless the last layer is one. With "given" the last layer must be.
+        needed) is added, unless the last layer is one. With "given" the last layer must be. With
+        "last" it is the output whatever it is, and `classes` is how many units it has: nobody
+        asks for that in a recipe, but measurements do.
         Raises LayerError, its key naming the layer (`model.layers[2]`), and RecipeError for
         a model that is too large.
         """
@@ -75,15 +80,15 @@ class ModelSpec:
                 "The model has no layers. Add at least one, or choose a preset.", key=where
             )
         chain = [(index, layer) for index, layer in enumerate(layers)]
-        is_output = _is_output(layers[-1], classes)
+        is_output = output == "last" or _is_output(layers[-1], classes)
         if output == "given" and not is_output:
             raise _no_output(layers[-1], classes, f"{where}[{len(layers) - 1}]")
         for index, layer in chain:
             last = index == len(layers) - 1 and is_output
             if getattr(layer, "activation", None) == "softmax" and not last:
                 raise _misplaced_softmax(index, layers, classes, where)
-        if is_output:
-            index, head = chain[-1]
+        index, head = chain[-1]
+        if is_output and getattr(head, "activation", None) == "softmax":
             chain[-1] = index, replace(cast(Dense, head), activation="linear")
 
         placed: list[PlacedLayer] = []
@@ -95,14 +100,22 @@ class ModelSpec:
             shape = placed[-1].output_shape
             count += placed[-1].parameter_count
             _check_size(placed[-1], count, f"{where}[{index}]")
-        if not is_output:
-            added: list[Layer] = [] if len(shape) == 1 else [Flatten()]
+        if output == "last":
+            classes = _units(shape, f"{where}[{len(layers) - 1}]")
+        elif not is_output:
+            added: list[Layer] = [Flatten()] if len(shape) == 3 else []
             for layer in (*added, Dense(units=classes)):
                 placed.append(_place(layer, None, shape, names, where))
                 shape = placed[-1].output_shape
                 count += placed[-1].parameter_count
                 _check_size(placed[-1], count, where)
         return cls(layers=tuple(placed), input_shape=input_shape, classes=classes)
+
+    @property
+    def positions(self) -> int | None:
+        """At how many positions of a sequence the model answers; None: once for an example."""
+        shape = self.layers[-1].output_shape
+        return shape[0] if len(shape) == 2 else None
 
     @property
     def parameter_count(self) -> int:
@@ -121,11 +134,25 @@ class ModelSpec:
 
 
 def _is_output(layer: Layer, classes: int) -> bool:
-    return (
-        isinstance(layer, Dense)
-        and layer.units == classes
-        and layer.activation in ("linear", "softmax")
-    )
+    match layer:
+        case Dense(units=units, activation=activation):
+            pass
+        case Conv1D(filters=units, activation=activation):
+            pass
+        case _:
+            return False
+    return units == classes and activation in ("linear", "softmax")
+
+
+def _units(shape: Shape, where: str) -> int:
+    if len(shape) == 3 or shape[-1] < 2:
+        found = f"a picture of {sizes(shape)}" if len(shape) == 3 else "a single number"
+        raise LayerError(
+            f"{where}: the model puts out {found}, and an answer is one number for each of at "
+            "least 2 classes. End it with a dense layer that has a unit for each class.",
+            key=where,
+        )
+    return shape[-1]
 
 
 def _place(

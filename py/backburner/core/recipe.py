@@ -9,7 +9,8 @@ stand in the same recipe.
 What is left out has its default here, and only here: `kind` "train", `seed` 0, `data` the
 digits split 80/10/10, `model` the preset "small" with `output` "auto", and `training` 5 epochs
 of batches of 32 with Adam at a learning rate of 0.001, without clipping. In a `split` that
-names some parts, the parts left out are: `train`, what remains; the others, nothing.
+names some parts, the parts left out are: `train`, what remains; the others, nothing. SGD has no
+momentum, and AdamW a weight decay of 0.004, as in Keras.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from backburner.core.options import (
     as_number,
     choice,
     closest,
+    fraction,
     integer,
     joined,
     listed,
@@ -61,10 +63,14 @@ LARGEST_SIDE = 4096
 SEED = integer(0, LARGEST_SAFE_INTEGER, "Any such number will do, for example 7.")
 OUTPUT = choice(("auto", "given"))
 _EPOCHS = integer(1, 100_000, "5 is a good start.")
-_BATCH_SIZE = integer(1, 65_536, "32 is the usual size.")
-_OPTIMIZER = choice(("adam", "sgd"))
+BATCH_SIZE = integer(1, 65_536, "32 is the usual size.")
+OPTIMIZER = choice(("adam", "sgd", "adamw"))
 _LEARNING_RATE = positive(
     1000, "It says how far each step goes; 0.001 is a good start with adam, 0.1 with sgd."
+)
+_MOMENTUM = fraction("It keeps that share of the last step's direction; 0.9 is usual.")
+_WEIGHT_DECAY = fraction(
+    "It makes all weights smaller by this, times the learning rate, at each step; 0.004 is usual."
 )
 _CLIP_NORM = positive(
     1e6, "It limits the length of a step's gradient; 1 is usual, or leave it out."
@@ -85,7 +91,10 @@ def _read_size(value: object, key: str) -> int:
 
 DRAWING_SIZE = Option(read=_read_size, schema={"enum": list(drawing.SIZES)})
 
-Optimizer = Literal["adam", "sgd"]
+Optimizer = Literal["adam", "sgd", "adamw"]
+
+ONLY_WITH: dict[str, Optimizer] = {"momentum": "sgd", "weight_decay": "adamw"}
+"""Settings that one optimizer takes, and no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +208,32 @@ class DrawingsData:
         return {"source": self.source, "size": self.size, "split": self.split.to_wire()}
 
 
-Data = DigitsData | DrawingsData | InlineData
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseData:
+    """Random numbers with random labels, to measure with; no recipe can ask for it.
+
+    `positions` is how many labels an example has where it is a sequence; None: one.
+    """
+
+    source: ClassVar[str] = "noise"
+    input_shape: tuple[int, ...]
+    classes: tuple[str, ...]
+    examples: int
+    positions: int | None = None
+    split: SplitRecipe = field(
+        default_factory=lambda: SplitRecipe(train=1.0, validation=0.0, test=0.0)
+    )
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """About how many examples each class has."""
+        return (self.examples // len(self.classes),) * len(self.classes)
+
+    def to_wire(self) -> dict[str, object]:
+        return {"source": self.source, "input_shape": list(self.input_shape)}
+
+
+Data = DigitsData | DrawingsData | InlineData | NoiseData
 
 
 def _check_classes(drawings: Mapping[str, int] | None, key: str) -> None:
@@ -382,28 +416,49 @@ class ModelRecipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRecipe:
-    """How it is trained. `clip_norm` of None clips nothing."""
+    """How it is trained. `clip_norm` of None clips nothing.
+
+    `momentum` counts with SGD only, and `weight_decay` with AdamW.
+    """
 
     epochs: int = field(default=5, metadata=read_by(_EPOCHS))
-    batch_size: int = field(default=32, metadata=read_by(_BATCH_SIZE))
-    optimizer: Optimizer = field(default="adam", metadata=read_by(_OPTIMIZER))
+    batch_size: int = field(default=32, metadata=read_by(BATCH_SIZE))
+    optimizer: Optimizer = field(default="adam", metadata=read_by(OPTIMIZER))
     learning_rate: float = field(default=0.001, metadata=read_by(_LEARNING_RATE))
     clip_norm: float | None = field(default=None, metadata=read_by(_CLIP_NORM))
+    momentum: float = field(default=0.0, metadata=read_by(_MOMENTUM))
+    weight_decay: float = field(default=0.004, metadata=read_by(_WEIGHT_DECAY))
 
     @classmethod
     def from_wire(cls, wire: object, key: str = "training") -> TrainingRecipe:
         options = {f.name: f for f in fields(cls)}
         given = read_object(wire, key, tuple(options), LATER_TRAINING_KEYS)
-        return cls(
+        read = cls(
             **{
                 name: options[name].metadata["option"].read(value, f"{key}.{name}")
                 for name, value in given.items()
                 if value is not None or options[name].default is not None
             }
         )
+        for name, optimizer in ONLY_WITH.items():
+            if name in given and read.optimizer != optimizer:
+                raise RecipeError(
+                    f"{key}.{name} is {show(given[name])}, but only {optimizer} takes it, and the "
+                    f'optimizer is {read.optimizer}. Leave it out, or write "optimizer": '
+                    f'"{optimizer}".',
+                    key=f"{key}.{name}",
+                )
+        return read
 
     def to_wire(self) -> dict[str, object]:
+        """Every setting that counts. The hash of a recipe is over this, and decides whether a
+        kept run may go on: a setting that came later stands here only where it is used.
+        """
         wire = {f.name: getattr(self, f.name) for f in fields(self)}
+        if self.optimizer != "sgd" or self.momentum == 0:
+            del wire["momentum"]
+        if self.optimizer != "adamw":
+            del wire["weight_decay"]
         return {name: value for name, value in wire.items() if value is not None}
 
 

@@ -1,7 +1,8 @@
 """The JSON Schema (2020-12) of recipe 1, made from the tables that read recipes.
 
 It describes what `Recipe.from_wire` takes; what needs arithmetic (shares that add up to 1,
-shapes that vanish, one label for each input) only the reader can refuse.
+shapes that vanish, one label for each input), and what does not go together (a momentum with
+Adam), only the reader can refuse.
 """
 
 from __future__ import annotations

@@ -98,6 +98,11 @@ def _divide_class(count: int, name: str, split: SplitRecipe) -> dict[Part, int]:
         )
     if count < len(needed):
         raise _too_few(count, name, split, needed)
+    return share_out(count, split)
+
+
+def share_out(count: int, split: SplitRecipe) -> dict[Part, int]:
+    """How many of `count` examples each part gets: one at least, while there are enough."""
     counts: dict[Part, int] = {}
     for part in ("validation", "test"):
         share = split.of(part)

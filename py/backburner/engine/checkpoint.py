@@ -26,13 +26,17 @@ SCHEMA = 1
 OPTIMIZER = "optimizer/"
 """What stands before the names of the optimizer's arrays: `optimizer/<parameter>/<slot>`."""
 
+FIRST_EXECUTOR = "tape"
+"""Files from before there was another do not name it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """The state after `step` steps.
 
-    `state` is what the optimizer remembers, named `<parameter>/<slot>`. `backend`, `kernels` and
-    `version` say where it was computed: going on elsewhere is allowed, but not exact.
+    `state` is what the optimizer remembers, named `<parameter>/<slot>`. `backend`, `kernels`,
+    `executor` and `version` say where it was computed: going on elsewhere is allowed, but not
+    exact.
     """
 
     step: int
@@ -43,6 +47,7 @@ class Checkpoint:
     kernels: str
     parameters: Mapping[str, Numbers] = field(repr=False)
     state: Mapping[str, Numbers] = field(repr=False)
+    executor: str = FIRST_EXECUTOR
     version: str = __version__
 
     def to_bytes(self) -> bytes:
@@ -56,6 +61,7 @@ class Checkpoint:
             "data_sha256": self.data_sha256,
             "backend": self.backend,
             "kernels": self.kernels,
+            "executor": self.executor,
             "version": self.version,
             "weights_sha256": weights_sha256(self.parameters),
         }
@@ -94,6 +100,7 @@ class Checkpoint:
             data_sha256=_text(metadata, "data_sha256"),
             backend=_text(metadata, "backend"),
             kernels=_text(metadata, "kernels"),
+            executor=metadata.get("executor", FIRST_EXECUTOR),
             version=_text(metadata, "version"),
             parameters=parameters,
             state=state,

@@ -18,8 +18,8 @@ from typing import Literal, cast
 from backburner.core.drawing import Bitmap, most_ink
 from backburner.core.errors import DataError
 from backburner.core.options import as_number, show, sizes
-from backburner.core.recipe import InlineData
-from backburner.core.split import PARTS, SplitRecipe, divide
+from backburner.core.recipe import InlineData, NoiseData
+from backburner.core.split import PARTS, SplitRecipe, divide, share_out
 from backburner.core.split import Part as Part  # the word for what Split.part takes
 from backburner.engine.randomness import key
 
@@ -29,16 +29,18 @@ class Dataset:
     """Labelled examples.
 
     `inputs` are [count, *shape] numbers, little-endian, of `dtype`; what a model sees is
-    number x `scale`. `labels` index `classes`. `digest` is a sha256 over all of it.
+    number x `scale`. `labels` index `classes`: one for each example, or, where `positions` is a
+    number, so many for each, one after the other. `digest` is a sha256 over all of it.
     """
 
     inputs: bytes = field(repr=False)
     dtype: Literal["uint8", "float32"]
     scale: float
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     labels: tuple[int, ...] = field(repr=False)
     classes: tuple[str, ...]
     digest: str
+    positions: int | None = None
 
     @classmethod
     def of(
@@ -47,12 +49,15 @@ class Dataset:
         inputs: bytes,
         dtype: Literal["uint8", "float32"],
         scale: float,
-        shape: tuple[int, int, int],
+        shape: tuple[int, ...],
         labels: Sequence[int],
         classes: Sequence[str],
+        positions: int | None = None,
     ) -> Dataset:
         """A dataset with its digest worked out."""
         head = [dtype, scale, list(shape), list(labels), list(classes)]
+        if positions is not None:
+            head.append(positions)
         digest = hashlib.sha256(json.dumps(head).encode() + b"\n")
         digest.update(inputs)
         return cls(
@@ -63,6 +68,7 @@ class Dataset:
             labels=tuple(labels),
             classes=tuple(classes),
             digest=digest.hexdigest(),
+            positions=positions,
         )
 
     @classmethod
@@ -131,8 +137,23 @@ class Dataset:
             classes=classes,
         )
 
+    @classmethod
+    def from_noise(cls, data: NoiseData, seed: int) -> Dataset:
+        """Numbers from 0 to 1 and labels, all drawn by the seed."""
+        size = data.examples * math.prod(data.input_shape)
+        labels = key(seed, "noise/labels").words(data.examples * (data.positions or 1))
+        return cls.of(
+            inputs=key(seed, "noise/inputs").bytes(size),
+            dtype="uint8",
+            scale=1 / 255,
+            shape=data.input_shape,
+            labels=[word % len(data.classes) for word in labels],
+            classes=data.classes,
+            positions=data.positions,
+        )
+
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.labels) // (self.positions or 1)
 
 
 def _broken(name: str, problem: str, detail: str | None = None) -> DataError:
@@ -181,6 +202,18 @@ def split_dataset(
             chosen[part].extend(indexes[i] for i in order[start : start + counts[part]])
             start += counts[part]
     return Split(**{part: tuple(sorted(indexes)) for part, indexes in chosen.items()})
+
+
+def split_at_random(count: int, fractions: SplitRecipe, seed: int) -> Split:
+    """Draws the examples of each part without a look at their classes."""
+    counts = share_out(count, fractions)
+    order = key(seed, "split").permutation(count)
+    chosen: dict[Part, tuple[int, ...]] = {}
+    start = 0
+    for part in PARTS:
+        chosen[part] = tuple(sorted(order[start : start + counts[part]]))
+        start += counts[part]
+    return Split(**chosen)
 
 
 def one_example(inputs: object, shape: tuple[int, ...]) -> array[float]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from backburner.core.layers import (
     Activation,
     AveragePooling2D,
+    Conv1D,
     Conv2D,
     Dense,
     Dropout,
@@ -57,7 +58,9 @@ def forward(
     seed: int = 0,
     step: int = 0,
 ) -> Tensor:
-    """Logits [batch, classes] of `x` [batch, *input_shape]. To be called in a scope.
+    """Logits [batch, classes] of `x` [batch, *input_shape]; to be called in a scope.
+
+    Of a model that answers at each position of a sequence they are [batch, positions, classes].
 
     `seed` and `step` matter to layers that are random in training: a dropout takes its bits
     from `key(seed, "dropout/<layer's name>", step)`.
@@ -77,11 +80,17 @@ def apply_layer(
 ) -> Tensor:
     """One layer's output; `bits` of None: not training."""
     match placed.layer:
-        case Conv2D(strides=strides, padding=padding, activation=activation):
+        case Conv2D(dilation_rate=(1, 1), strides=strides, padding=padding, activation=activation):
             y = tensors.conv2d(x, parameters[f"{placed.name}/kernel"], strides, padding)
             return activate(tensors, tensors.add(y, parameters[f"{placed.name}/bias"]), activation)
+        case Conv2D(activation=activation) as layer:
+            y = dilated_conv2d(tensors, x, parameters[f"{placed.name}/kernel"], layer)
+            return activate(tensors, tensors.add(y, parameters[f"{placed.name}/bias"]), activation)
+        case Conv1D(activation=activation) as layer:
+            y = conv1d(tensors, x, parameters[f"{placed.name}/kernel"], layer)
+            return activate(tensors, tensors.add(y, parameters[f"{placed.name}/bias"]), activation)
         case Dense(activation=activation):
-            y = tensors.matmul(x, parameters[f"{placed.name}/kernel"])
+            y = dense(tensors, x, parameters[f"{placed.name}/kernel"], placed)
             return activate(tensors, tensors.add(y, parameters[f"{placed.name}/bias"]), activation)
         case MaxPooling2D(pool_size=size, step=strides, padding=padding):
             return tensors.max_pool(x, size, strides, padding)
@@ -94,6 +103,67 @@ def apply_layer(
         case Dropout(rate=rate):
             return x if bits is None or rate == 0 else drop(tensors, x, rate, bits)
     raise NotImplementedError(placed.layer.type)
+
+
+def dense(tensors: Tensors, x: Tensor, kernel: Tensor, placed: PlacedLayer) -> Tensor:
+    """A product with the kernel [features, units], at each position where `x` is a sequence."""
+    if len(placed.input_shape) == 1:
+        return tensors.matmul(x, kernel)
+    rows = tensors.reshape(x, (-1, placed.input_shape[-1]))
+    return tensors.reshape(tensors.matmul(rows, kernel), (-1, *placed.output_shape))
+
+
+def conv1d(tensors: Tensors, x: Tensor, kernel: Tensor, layer: Conv1D) -> Tensor:
+    """`x` is [batch, positions, channels], `kernel` [size, channels, filters].
+
+    Without dilation it is a convolution of a picture that is one row high.
+    """
+    batch, positions, channels = tensors.shape(x)
+    size, _, filters = tensors.shape(kernel)
+    before, after = layer.sides(positions)
+    if before or after:
+        x = tensors.pad(x, ((0, 0), (before, after), (0, 0)))
+    length = before + positions + after
+    picture = tensors.reshape(x, (batch, 1, length, channels))
+    kernels = tensors.reshape(kernel, (1, size, channels, filters))
+    if layer.dilation_rate == 1:
+        y = tensors.conv2d(picture, kernels, (1, layer.strides), "valid")
+    else:
+        y = sum_of_taps(tensors, picture, kernels, (1, layer.dilation_rate))
+    return tensors.reshape(y, (batch, -1, filters))
+
+
+def dilated_conv2d(tensors: Tensors, x: Tensor, kernel: Tensor, layer: Conv2D) -> Tensor:
+    """A convolution with strides of 1 whose window leaves places out."""
+    if layer.padding == "same":
+        height, width = (side - 1 for side in layer.window)
+        above, before = height // 2, width // 2
+        sides = ((0, 0), (above, height - above), (before, width - before), (0, 0))
+        x = tensors.pad(x, sides)
+    return sum_of_taps(tensors, x, kernel, layer.dilation_rate)
+
+
+def sum_of_taps(tensors: Tensors, x: Tensor, kernel: Tensor, dilation: tuple[int, int]) -> Tensor:
+    """A convolution without strides or padding, as a sum over the places of its kernel.
+
+    At each the input, shifted to there, is a matrix, times the kernel's weights there. TF.js
+    computes dilated convolutions, but does not differentiate them; this is made of what it does.
+    """
+    batch, height, width, channels = tensors.shape(x)
+    rows, columns, _, filters = tensors.shape(kernel)
+    down, across = height - dilation[0] * (rows - 1), width - dilation[1] * (columns - 1)
+    total: Tensor = None
+    for i in range(rows):
+        for j in range(columns):
+            begin = (0, i * dilation[0], j * dilation[1], 0)
+            seen = tensors.slice(x, begin, (batch, down, across, channels))
+            weights = tensors.slice(kernel, (i, j, 0, 0), (1, 1, channels, filters))
+            tap = tensors.matmul(
+                tensors.reshape(seen, (batch * down * across, channels)),
+                tensors.reshape(weights, (channels, filters)),
+            )
+            total = tap if total is None else tensors.add(total, tap)
+    return tensors.reshape(total, (batch, down, across, filters))
 
 
 def activate(tensors: Tensors, x: Tensor, activation: Activation) -> Tensor:

@@ -21,10 +21,19 @@ Updated = tuple[dict[str, "Tensor"], dict[str, "Tensor"]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SGD:
-    """Stochastic gradient descent without momentum, which is Keras's default."""
+    """Stochastic gradient descent, by default without momentum, in Keras's form.
 
-    slots: ClassVar[tuple[str, ...]] = ()
+    p = p - learning_rate g; with momentum it remembers a velocity:
+    velocity = momentum velocity - learning_rate g;  p = p + velocity
+    """
+
     learning_rate: float
+    momentum: float = 0.0
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """What is remembered of each parameter."""
+        return ("velocity",) if self.momentum > 0 else ()
 
     def update(
         self,
@@ -34,11 +43,19 @@ class SGD:
         state: Parameters,
         step: int,
     ) -> Updated:
-        """New parameters and an empty state."""
-        return {
-            name: tensors.subtract(value, tensors.multiply(gradients[name], self.learning_rate))
-            for name, value in parameters.items()
-        }, {}
+        """New parameters and, with momentum, new velocities."""
+        updated: dict[str, Tensor] = {}
+        remembered: dict[str, Tensor] = {}
+        for name, value in parameters.items():
+            move = tensors.multiply(gradients[name], self.learning_rate)
+            if self.momentum == 0:
+                updated[name] = tensors.subtract(value, move)
+                continue
+            kept = tensors.multiply(state[f"{name}/velocity"], self.momentum)
+            velocity = tensors.subtract(kept, move)
+            updated[name] = tensors.add(value, velocity)
+            remembered[f"{name}/velocity"] = velocity
+        return updated, remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +72,11 @@ class Adam:
     beta_2: float = 0.999
     epsilon: float = 1e-7
 
+    def rate(self, step: int) -> float:
+        """The learning rate with both corrections of the `step`th step, counted from 1."""
+        correction: float = (1 - self.beta_2**step) ** 0.5 / (1 - self.beta_1**step)
+        return self.learning_rate * correction
+
     def update(
         self,
         tensors: Tensors,
@@ -64,8 +86,7 @@ class Adam:
         step: int,
     ) -> Updated:
         """New parameters and new m and v; `step` counts from 1."""
-        correction: float = (1 - self.beta_2**step) ** 0.5 / (1 - self.beta_1**step)
-        rate = self.learning_rate * correction
+        rate = self.rate(step)
         updated: dict[str, Tensor] = {}
         remembered: dict[str, Tensor] = {}
         for name, value in parameters.items():
@@ -79,7 +100,39 @@ class Adam:
         return updated, remembered
 
 
-Optimizer = SGD | Adam
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdamW:
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019), in Keras's form.
+
+    p = p - learning_rate weight_decay p, of every parameter, biases included; then `adam`'s step,
+    whose gradients know nothing of the decay.
+    """
+
+    adam: Adam
+    weight_decay: float = 0.004
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return self.adam.slots
+
+    def update(
+        self,
+        tensors: Tensors,
+        parameters: Parameters,
+        gradients: Parameters,
+        state: Parameters,
+        step: int,
+    ) -> Updated:
+        """New parameters and new m and v; `step` counts from 1."""
+        share = self.adam.learning_rate * self.weight_decay
+        decayed = {
+            name: tensors.subtract(value, tensors.multiply(value, share))
+            for name, value in parameters.items()
+        }
+        return self.adam.update(tensors, decayed, gradients, state, step)
+
+
+Optimizer = SGD | Adam | AdamW
 
 
 def _blend(tensors: Tensors, old: Tensor, new: Tensor, share: float) -> Tensor:
@@ -89,9 +142,14 @@ def _blend(tensors: Tensors, old: Tensor, new: Tensor, share: float) -> Tensor:
 def optimizer_from_recipe(training: TrainingRecipe) -> Optimizer:
     match training.optimizer:
         case "sgd":
-            return SGD(learning_rate=training.learning_rate)
+            return SGD(learning_rate=training.learning_rate, momentum=training.momentum)
         case "adam":
             return Adam(learning_rate=training.learning_rate)
+        case "adamw":
+            return AdamW(
+                adam=Adam(learning_rate=training.learning_rate),
+                weight_decay=training.weight_decay,
+            )
 
 
 def initial_state(

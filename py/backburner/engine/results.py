@@ -36,7 +36,8 @@ class Evaluation:
     """A part's figures so far: of the first `count` of its examples.
 
     `loss` and `accuracy` are None when the part is empty. `predictions` are all of the
-    part's once `done`, and empty before.
+    part's once `done`, and empty before; of a model that answers at each position of a sequence
+    they stay empty.
     """
 
     part: Part
