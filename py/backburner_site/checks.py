@@ -14,6 +14,7 @@ from backburner_site.browser import CHOSEN, find_browser
 from backburner_site.progress import Progress
 from backburner_site.site import build
 
+SOAK = "--soak"
 READ_BY_CHECKERS = ("build.py", "py", "tests")
 
 
@@ -28,12 +29,14 @@ def check(progress: Progress) -> int:
 def test(arguments: list[str], progress: Progress) -> int:
     """Every test; with `arguments`, which go to pytest, only pytest. Returns the exit code.
 
+    `--soak`, which goes there too, takes nothing away: it adds the tests that take long.
+
     Raises NoBrowser, BuildFailed or EnvironmentFailed.
     """
     environment.ensure("test", "Installing what the tests need", progress)
     browser = find_browser(progress)
     build(checkout.DIST, "/", progress)
-    static = 0 if arguments else check_sources(progress)
+    static = check_sources(progress) if set(arguments) <= {SOAK} else 0
     tests = _run_pytest(arguments, {CHOSEN: str(browser)}, progress)
     return static or tests
 

@@ -1,5 +1,6 @@
 // Loads what the engine needs and offers `laboratory.run(code, argumentsAsJson)`.
 import { loadPyodide } from "../pyodide/pyodide.mjs";
+import { loadKernels } from "../scripts/kernels.mjs";
 
 const RUN = `
 import json, traceback
@@ -15,6 +16,10 @@ async def _laboratory_run(code, given):
 
 async function start() {
   tf.wasm.setWasmPaths(new URL("../tfjs/", location.href).href);
+  // As scripts/tensorflow.mjs does it: the kernels cannot work in a memory that threads share.
+  tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
+  globalThis.loadKernels = loadKernels;
+  globalThis.backburnerKernels = await loadKernels("best");
   const pyodide = await loadPyodide({ indexURL: new URL("../pyodide/", location.href).href });
   await pyodide.loadPackage("backburner", { messageCallback: () => {} });
   pyodide.runPython(RUN);

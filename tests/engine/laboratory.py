@@ -29,6 +29,7 @@ import js
 from array import array
 from backburner.core.recipe import Recipe
 from backburner.engine.data import Dataset
+from backburner.engine.kernels import Kernels
 from backburner.engine.tensors import Tensors
 from backburner.engine.training import Training
 
@@ -38,12 +39,28 @@ async def use(backend):
         await tensors.use_backend(backend)
     return tensors
 
+async def kernels_for(tensors, variant):
+    # New ones, as if the thread had none yet; kernels_of gives those that it has.
+    Kernels._loaded.pop(variant, None)
+    file = await js.fetch(js.URL.new(f"../kernels/{variant}.wasm", js.location.href).href)
+    return await Kernels.load(tensors, await js.WebAssembly.compileStreaming(file), variant)
+
 async def digits():
     folder = js.URL.new("../data/", js.location.href).href
     binary = (await (await js.fetch(folder + "digits.bin")).arrayBuffer()).to_bytes()
     description = await (await js.fetch(folder + "digits.json")).text()
     import json
     return Dataset.from_digits(binary, json.loads(description))
+
+_loaded = {"stock": None}
+
+async def kernels_of(variant):
+    # What Training.from_recipe takes for the kernels of this name: None for TF.js's own.
+    if variant not in _loaded:
+        found = await js.loadKernels(variant)
+        assert found.variant == variant, found.variant
+        _loaded[variant] = await Kernels.load(Tensors(js.tf), found.module, variant)
+    return _loaded[variant]
 
 def recipe(**parts):
     return Recipe.from_wire({"recipe": 1, **parts})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 
 import pytest
 from hypothesis import given
@@ -82,3 +83,41 @@ def test_every_order_of_three_is_about_equally_likely() -> None:
         counts[order] = counts.get(order, 0) + 1
     assert len(counts) == 6
     assert all(850 < count < 1150 for count in counts.values())
+
+
+KERNEL = """
+from backburner.engine.randomness import key
+
+async def main(variant, count):
+    await use("wasm")
+    kernels = await kernels_of(variant)
+    seed, bits = kernels.allocate(36), kernels.allocate(4 * count)
+    wrong = []
+    for step in range(60):
+        words = key(step * 1_000_003, f"dropout/dropout_{step % 3}", step).seed_words()
+        kernels.write(seed, words)
+        some = count if step < 3 else 1 + 97 * step % count
+        kernels.call("random_bits", seed, bits, some)
+        expected = key(step * 1_000_003, f"dropout/dropout_{step % 3}", step).bytes(4 * some)
+        if kernels.read(bits, 4 * some) != expected:
+            wrong.append(step)
+    kernels.free(seed)
+    kernels.free(bits)
+    return wrong
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("variant", ["simd", "relaxed"])
+def test_the_kernel_draws_the_same_bits(laboratory: Laboratory, variant: str) -> None:
+    assert laboratory.run(KERNEL, variant=variant, count=5000) == []
+
+
+@given(st.integers(0, 2**53 - 1), st.integers(0, 10**6))
+def test_the_seed_s_words_are_the_number_that_seeds_python_s_generator(
+    seed: int, step: int
+) -> None:
+    count, *words = key(seed, "dropout/dropout_1", step).seed_words()
+    number = sum(word << 32 * place for place, word in enumerate(words))
+    assert count == len(words)
+    assert random.Random(number).randbytes(8) == key(seed, "dropout/dropout_1", step).bytes(8)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import random
 import struct
+from array import array
 from dataclasses import dataclass
 
 
@@ -28,8 +29,18 @@ class Key:
 
     def bytes(self, count: int) -> bytes:
         """The first `count` bytes of the stream."""
-        digest = hashlib.sha256(f"{self.seed}/{self.purpose}/{self.step}".encode()).digest()
-        return random.Random(int.from_bytes(digest, "big")).randbytes(count)
+        return random.Random(int.from_bytes(_digest(self), "big")).randbytes(count)
+
+    def seed_words(self) -> array[int]:
+        """What seeds the generator: how many words of 32 bits, and these, the lowest first.
+
+        For whoever makes the stream elsewhere (workers/kernels/randomness.c).
+        """
+        number = int.from_bytes(_digest(self), "big")
+        count = max(1, -(-number.bit_length() // 32))
+        return array(
+            "I", [count, *struct.unpack(f"<{count}I", number.to_bytes(4 * count, "little"))]
+        )
 
     def words(self, count: int) -> tuple[int, ...]:
         """The first `count` unsigned 32-bit words of the stream (little-endian)."""
@@ -45,6 +56,10 @@ class Key:
             j = word * (i + 1) >> 32
             order[i], order[j] = order[j], order[i]
         return order
+
+
+def _digest(of: Key) -> bytes:
+    return hashlib.sha256(f"{of.seed}/{of.purpose}/{of.step}".encode()).digest()
 
 
 def key(seed: int, purpose: str, step: int = 0) -> Key:
