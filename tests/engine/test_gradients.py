@@ -167,6 +167,30 @@ def test_pooling_and_its_gradient_on_wasm_agree_with_cpu_over_many_shapes(
     assert not wrong, (len(wrong), wrong[:10])
 
 
+def test_an_average_at_the_border_passes_all_of_its_error_to_the_image(
+    laboratory: Laboratory,
+) -> None:
+    code = """
+    from backburner.engine.gradients import register_missing_kernels
+    async def main(backend):
+        t = await use(backend)
+        register_missing_kernels(t)
+        with t.scope():
+            x = t.floats(range(6), (1, 2, 3, 1))
+            def loss(given):
+                return t.sum(t.average_pool(given[0], (2, 3), (1, 1), "same"))
+            _, (found,) = t.value_and_gradients(loss, [x])
+            return list(found.dataSync())
+    """
+    # Windows of 2 x 3 see, at the left, in the middle and at the right, 2, 3 and 2 columns; those
+    # of the upper row see both rows, those of the lower one only their own.
+    columns = [1 / 2 + 1 / 3, 1 / 2 + 1 / 3 + 1 / 2, 1 / 3 + 1 / 2]
+    expected = [share / 2 for share in columns] + [share * 3 / 2 for share in columns]
+    for backend in ("wasm", "cpu"):
+        found = laboratory.run(code, backend=backend)
+        assert found == pytest.approx(expected, abs=1e-6), backend
+
+
 LAYERS: dict[str, list[dict[str, Any]]] = {
     "conv2d": [{"type": "conv2d", "filters": 3, "kernel_size": [3, 2], "strides": [1, 2]}],
     "conv2d same relu": [
@@ -174,6 +198,19 @@ LAYERS: dict[str, list[dict[str, Any]]] = {
         {"type": "conv2d", "filters": 2, "kernel_size": 2, "strides": 2},
     ],
     "conv2d tanh": [{"type": "conv2d", "filters": 2, "kernel_size": 3, "activation": "tanh"}],
+    "conv2d dilated": [
+        {"type": "conv2d", "filters": 3, "kernel_size": [3, 2], "dilation_rate": [2, 3]}
+    ],
+    "conv2d dilated same": [
+        {
+            "type": "conv2d",
+            "filters": 3,
+            "kernel_size": [2, 3],
+            "dilation_rate": 2,
+            "padding": "same",
+            "activation": "tanh",
+        },
+    ],
     "max_pooling2d": [{"type": "max_pooling2d"}],
     "max_pooling2d overlapping": [
         {"type": "max_pooling2d", "pool_size": 3, "strides": [1, 2], "padding": "same"}
@@ -188,6 +225,32 @@ LAYERS: dict[str, list[dict[str, Any]]] = {
     "dense sigmoid": [{"type": "flatten"}, {"type": "dense", "units": 6, "activation": "sigmoid"}],
     "dropout": [{"type": "dropout", "rate": 0.3}],
     "flatten": [{"type": "flatten"}],
+}
+
+SEQUENCES: dict[str, list[dict[str, Any]]] = {
+    "conv1d": [{"type": "conv1d", "filters": 3, "kernel_size": 3, "activation": "tanh"}],
+    "conv1d strides": [
+        {"type": "conv1d", "filters": 3, "kernel_size": 3, "strides": 2, "padding": "same"}
+    ],
+    "conv1d causal strides": [
+        {"type": "conv1d", "filters": 3, "kernel_size": 4, "strides": 3, "padding": "causal"}
+    ],
+    "conv1d causal dilated": [
+        {
+            "type": "conv1d",
+            "filters": 6,
+            "kernel_size": 3,
+            "padding": "causal",
+            "activation": "relu",
+        },
+        {"type": "conv1d", "filters": 4, "kernel_size": 3, "padding": "causal", "dilation_rate": 2},
+    ],
+    "conv1d same dilated": [
+        {"type": "conv1d", "filters": 6, "kernel_size": 2, "padding": "same", "dilation_rate": 5}
+    ],
+    "dense on a sequence": [{"type": "dense", "units": 6, "activation": "sigmoid"}],
+    "dropout on a sequence": [{"type": "dropout", "rate": 0.3}],
+    "flatten of a sequence": [{"type": "flatten"}],
 }
 
 LAYER_GRADIENTS = """
@@ -205,7 +268,7 @@ def gradients(t, spec):
     names = [name for name, _ in spec.parameters()]
     with t.scope():
         values = [some(p.shape) for _, p in spec.parameters()]
-        x, weights = some((3, *spec.input_shape)), some((3, spec.classes))
+        x, weights = some((3, *spec.input_shape)), some((3, *spec.layers[-1].output_shape))
         def loss(given):
             logits = forward(t, spec, dict(zip(names, given[1:])), given[0],
                              training=True, seed=1, step=2)
@@ -215,8 +278,8 @@ def gradients(t, spec):
         return [("loss", list(value.dataSync()))] + [
             (name, list(g.dataSync())) for name, g in zip(["input", *names], found)]
 
-async def main(layers):
-    spec = ModelSpec.from_layers(layers_from_wire(layers), input_shape=(7, 6, 3), classes=4)
+async def main(layers, shape):
+    spec = ModelSpec.from_layers(layers_from_wire(layers), input_shape=tuple(shape), classes=4)
     found = []
     for backend in ("wasm", "cpu"):
         t = await use(backend)
@@ -230,8 +293,9 @@ async def main(layers):
 """
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", [*LAYERS, *SEQUENCES])
 def test_a_layers_gradients_on_wasm_agree_with_cpu(laboratory: Laboratory, name: str) -> None:
-    errors = laboratory.run(LAYER_GRADIENTS, layers=LAYERS[name])
+    layers, shape = (LAYERS[name], (7, 6, 3)) if name in LAYERS else (SEQUENCES[name], (12, 5))
+    errors = laboratory.run(LAYER_GRADIENTS, layers=layers, shape=shape)
     assert set(errors) > {"loss", "input"}
     assert max(errors.values()) < 2e-5, errors

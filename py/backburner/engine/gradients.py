@@ -1,4 +1,4 @@
-"""What stock TF.js 4.22's wasm backend lacks or gets wrong of our layers' gradients.
+"""What stock TF.js 4.22, its wasm backend above all, lacks or gets wrong of our gradients.
 
 - `Conv2DBackpropFilter`, the gradient of a convolution by its filter, is missing
   (https://github.com/tensorflow/tfjs/issues/3926): composed here of stock operations.
@@ -8,6 +8,10 @@
   wrongly in silence. Found by comparing with the cpu backend; here it is given numbers
   above 0. Of equal numbers it takes the last, cpu the first: both are right.
 - `Conv2DBackpropInput` is right but slow: where the strides are 1, a convolution does it.
+- `AvgPoolGrad` is wrong on every backend where there is padding: the mean of a window at the
+  border is that of the places on the image, but its gradient is shared out as if the padding
+  had its part. Found by our own kernel, which was right where cpu was not; here it is given
+  errors that are larger by what the stock kernel makes them too small.
 """
 
 from __future__ import annotations
@@ -20,15 +24,28 @@ if TYPE_CHECKING:
 FILTER_GRADIENT = "Conv2DBackpropFilter"
 INPUT_GRADIENT = "Conv2DBackpropInput"
 MAX_POOL_GRADIENT = "MaxPoolGrad"
+AVERAGE_POOL_GRADIENT = "AvgPoolGrad"
 
 NEAR_ZERO = 1e-12
 LARGEST = 1e38
 
 
-def register_missing_kernels(tensors: Tensors) -> None:
-    """Adds the missing kernels to the wasm backend and mends the others, if nobody has yet."""
+_mended: set[str] = set()
+"""The backends of this thread whose average pooling is right by now."""
+
+
+def register_missing_kernels(given: Tensors) -> None:
+    """Adds the missing kernels to the wasm backend and mends wrong ones, if nobody has yet.
+
+    On other backends than wasm only the gradient of an average pooling has to be mended, on each
+    once it is in use: it may be loaded late.
+    """
+    # What a kernel makes on the way has to be made on the backend that called it.
+    tensors = given.unbound()
+    _mend_average_pooling(tensors, given.backend)
     if tensors.has_kernel(FILTER_GRADIENT, "wasm"):
         return
+    _mend_average_pooling(tensors, "wasm")
 
     def kernel(inputs: Any, attrs: Any) -> Tensor:
         return filter_gradient(
@@ -62,11 +79,36 @@ def register_missing_kernels(tensors: Tensors) -> None:
     tensors.register_kernel(FILTER_GRADIENT, "wasm", kernel)
 
 
+def _mend_average_pooling(tensors: Tensors, backend: str) -> None:
+    if backend in _mended or not tensors.has_kernel(AVERAGE_POOL_GRADIENT, backend):
+        return
+
+    def average_pool_gradient(inputs: Any, attrs: Any, stock: Any) -> Tensor:
+        errors = inputs.dy
+        if _padding(attrs) not in ("valid", 0):
+            shares = padding_shares(
+                tensors.shape(inputs.input),
+                tensors.shape(errors),
+                size=_pair(attrs.filterSize),
+                strides=_strides(attrs),
+                padding=_padding(attrs),
+            )
+            _, down, across, _ = tensors.shape(errors)
+            errors = tensors.multiply(errors, tensors.floats(shares, (1, down, across, 1)))
+        return stock(dy=errors, input=inputs.input)
+
+    tensors.wrap_kernel(AVERAGE_POOL_GRADIENT, backend, average_pool_gradient)
+    _mended.add(backend)
+
+
 def _strides(attrs: Any) -> tuple[int, int]:
-    strides = attrs.strides
-    if isinstance(strides, int | float):
-        return int(strides), int(strides)
-    down, across = strides
+    return _pair(attrs.strides)
+
+
+def _pair(given: Any) -> tuple[int, int]:
+    if isinstance(given, int | float):
+        return int(given), int(given)
+    down, across = given
     return down, across
 
 
@@ -90,6 +132,31 @@ def order_above_zero(tensors: Tensors, x: Tensor) -> Tensor:
     """
     distance = tensors.clip(tensors.multiply(x, -1.0), NEAR_ZERO, LARGEST)
     return tensors.maximum(x, tensors.divide(NEAR_ZERO * 1e-13, distance))
+
+
+def padding_shares(
+    shape: tuple[int, ...],
+    pooled: tuple[int, ...],
+    *,
+    size: tuple[int, int],
+    strides: tuple[int, int],
+    padding: Padding,
+) -> list[float]:
+    """How many times larger each window [down, across] is than its part on the image.
+
+    `shape` is that of the images, `pooled` that of their means.
+    """
+    missing = [
+        (pooled[1 + k] - 1) * strides[k] + size[k] - shape[1 + k] for k in (0, 1)
+    ]  # fmt: skip
+    before = _before(padding, (missing[0], missing[1]))
+
+    def seen(k: int) -> list[int]:
+        firsts = [at * strides[k] - before[k] for at in range(pooled[1 + k])]
+        return [max(1, min(first + size[k], shape[1 + k]) - max(first, 0)) for first in firsts]
+
+    area = size[0] * size[1]
+    return [area / (rows * columns) for rows in seen(0) for columns in seen(1)]
 
 
 def filter_gradient(

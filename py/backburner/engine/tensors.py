@@ -8,12 +8,17 @@ Who owns what: inside `with tensors.scope():` every new tensor dies with the sco
 the ones given to `keep`; those are the caller's to `dispose`. A scope must not span an
 `await`: TF.js has one stack of scopes, and another task would put its tensors into ours.
 
+TF.js has one current backend in a thread, too, and two models of one worker may live on two.
+`on(backend)` gives Tensors of one backend, which make it the current one whenever a scope
+begins; where numbers are read, TF.js knows by itself which backend has them.
+
 The module is imported into the build-time memory snapshot, in Node: it must not touch a
 JavaScript object before it is called.
 """
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -44,10 +49,14 @@ def _failed(operation: str, error: JsException) -> BackendError:
 
 
 class Tensors:
-    """TF.js's operations with Python's names and types, on the backend that is in use."""
+    """TF.js's operations with Python's names and types.
 
-    def __init__(self, tf: Any) -> None:
+    On one backend (`on`), or on whichever is the current one.
+    """
+
+    def __init__(self, tf: Any, backend: str | None = None) -> None:
         self._tf = tf
+        self._bound = backend
 
     def _run(self, operation: str, *arguments: Any) -> Any:
         try:
@@ -70,14 +79,75 @@ class Tensors:
         if not chosen or self.backend != name:
             raise _no_backend(name, f"setBackend gave {chosen}, in use is {self.backend}")
 
+    async def start_backend(self, name: str) -> None:
+        """Has `name` ready for `on(name)`. Raises BackendError when the browser cannot start it.
+
+        Not by TF.js's `setBackend`: until an asynchronous start is over, that leaves the thread
+        without any backend, and whoever computes meanwhile fails.
+        """
+        registry = self._tf.engine().registry
+        if getattr(registry, name, None):
+            return
+        try:
+            if not self._tf.findBackendFactory(name):
+                await js.backburnerLoadBackend(name)
+            factory = self._tf.findBackendFactory(name)
+            if not factory or (name == "webgpu" and not await js.navigator.gpu.requestAdapter()):
+                raise _no_backend(name, "this browser does not have it")
+            made = factory()
+            backend = await made if hasattr(made, "then") else made
+        except (JsException, AttributeError) as error:
+            raise _no_backend(name, str(error)) from None
+        # Another task may have started it meanwhile; its tensors are on that one.
+        if not getattr(registry, name, None):
+            setattr(registry, name, backend)
+
+    def on(self, name: str) -> Tensors:
+        """The same operations on that backend, which has been started."""
+        return Tensors(self._tf, name)
+
+    def unbound(self) -> Tensors:
+        """The same operations on whatever backend is current when they are called."""
+        return Tensors(self._tf)
+
     @property
     def backend(self) -> str:
-        return str(self._tf.getBackend())
+        return self._bound or str(self._tf.getBackend())
+
+    def _make_current(self) -> None:
+        # Of one that is started, `setBackend` has done its work when it returns; its promise
+        # says nothing more.
+        if self._bound is not None and str(self._tf.getBackend()) != self._bound:
+            self._run("setBackend", self._bound)
+
+    def check_alive(self) -> None:
+        """Raises BackendError when the graphics card has taken its memory back.
+
+        TF.js's webgl goes on then as if nothing were, with zeros; or it waits for ever.
+        """
+        if self.backend != "webgl":
+            return
+        backend = self._tf.findBackend("webgl")
+        if backend and backend.gpgpu.gl.isContextLost():
+            raise BackendError(
+                "The graphics processor was reset, or another program took its memory: what was "
+                "on it is lost. Try again, or on another backend.",
+                detail="webgl: the context is lost",
+            )
 
     def memory(self) -> dict[str, int]:
         """How many tensors there are, and the bytes they hold."""
         memory = self._run("memory")
         return {"tensors": int(memory.numTensors), "bytes": int(memory.numBytes)}
+
+    def wasm_heap(self) -> Any:
+        """The wasm backend's module: its memory, and the functions that hand out pieces of it.
+
+        Raises BackendError when that backend is not the one in use.
+        """
+        if self.backend != "wasm":
+            raise _no_backend("wasm", f"in use is {self.backend}")
+        return self._tf.findBackend("wasm").wasm
 
     def has_kernel(self, name: str, backend: str) -> bool:
         return bool(self._run("getKernel", name, backend))
@@ -116,10 +186,48 @@ class Tensors:
             return self._in_scope(name, lambda: function(call.inputs, call.attrs, original))
 
         config = {"kernelName": name, "backendName": backend}
-        if stock.setupFunc:
+        setup = getattr(stock, "setupFunc", None)
+        if setup:
             # A backend that starts only later calls it then, and stock needs that.
-            config["setupFunc"] = stock.setupFunc
+            config["setupFunc"] = setup
         self._run("unregisterKernel", name, backend)
+        self._register(config, kernel)
+
+    def replace_kernel(
+        self, name: str, function: Callable[[Any, Any, Callable[[], Tensor]], Tensor]
+    ) -> None:
+        """Replaces a kernel of wasm's by `function(inputs, attrs, stock) -> tensor`, for good.
+
+        `stock()` does what the replaced kernel does; so does every call that comes from another
+        instance of the backend than the one in use now. `function` makes no tensor but its result.
+        """
+        heap = self.wasm_heap()
+        stock = self._run("getKernel", name, "wasm")
+        # A kernel of an earlier instance stands for the same stock one.
+        stock = getattr(stock, "replaced", None) or stock
+
+        def kernel(call: Any) -> Tensor:
+            def original() -> Tensor:
+                if stock is None:
+                    raise BackendError(
+                        "TF.js cannot do this calculation here. Choose another backend, cpu for "
+                        "example.",
+                        detail=f"{name} of this kind is missing on wasm",
+                    )
+                return stock.kernelFunc(call)
+
+            if call.backend.wasm.js_id != heap.js_id:
+                return original()
+            return function(call.inputs, call.attrs, original)
+
+        config = {"kernelName": name, "backendName": "wasm"}
+        if stock is not None:
+            config["replaced"] = stock
+            setup = getattr(stock, "setupFunc", None)
+            if setup:  # as in wrap_kernel
+                config["setupFunc"] = setup
+        if self.has_kernel(name, "wasm"):
+            self._run("unregisterKernel", name, "wasm")
         self._register(config, kernel)
 
     def _in_scope(self, name: str, compute: Callable[[], Tensor]) -> Tensor:
@@ -137,9 +245,58 @@ class Tensors:
         converted.kernelFunc = create_proxy(kernel)
         self._run("registerKernel", converted)
 
+    # --- tensors where they lie, on wasm ------------------------------------------------
+
+    def make(self, shape: Any) -> Tensor:
+        """Room for float32 of a shape (a sequence, or TF.js's own array), with whatever lies there.
+
+        For the kernels that `replace_kernel` registers: the result of one, not yet a tensor.
+        Raises BackendError when the memory is full.
+        """
+        backend = self._tf.findBackend("wasm")
+        made = backend.makeOutput(_list(shape) if isinstance(shape, tuple) else shape, "float32")
+        # TF.js doesn't ask whether its malloc has found something.
+        if backend.dataIdMap.get(made.dataId).memoryOffset == 0 and math.prod(shape):
+            backend.disposeData(made.dataId)
+            raise BackendError(
+                "The memory is full. Use a smaller model or a smaller batch, or close other tabs.",
+                detail=f"no room for a tensor of shape {list(shape)}",
+            )
+        return made
+
+    def address(self, tensor: Tensor) -> int:
+        """Where a tensor's numbers begin in the wasm backend's memory, for as long as it lives."""
+        return int(self._tf.findBackend("wasm").dataIdMap.get(tensor.dataId).memoryOffset)
+
+    def convolution_window(
+        self,
+        shape: Any,
+        filter_shape: Any,
+        strides: Any,
+        dilations: Any,
+        padding: Any,
+        rounding: str | None,
+        *,
+        depthwise: bool,
+    ) -> Any:
+        """What TF.js finds out about a convolution (a Conv2DInfo); all arguments are its own."""
+        return self._tf.backend_util.computeConv2DInfo(
+            shape, filter_shape, strides, dilations, padding, rounding, depthwise
+        )
+
+    def pooling_window(
+        self, shape: Any, size: Any, strides: Any, padding: Any, rounding: str | None
+    ) -> Any:
+        """The same of a pooling."""
+        return self._tf.backend_util.computePool2DInfo(shape, size, strides, 1, padding, rounding)
+
     @contextmanager
     def scope(self) -> Iterator[None]:
-        """Disposes every tensor made inside, except those given to `keep`."""
+        """Disposes every tensor made inside, except those given to `keep`.
+
+        Inside, this is the current backend.
+        """
+        self._make_current()
         engine = self._tf.engine()
         engine.startScope("backburner")
         try:
@@ -185,6 +342,7 @@ class Tensors:
         except JsException as error:
             raise _failed("upload", error) from None
         kind = "int32" if dtype == "int32" else "float32"
+        self._make_current()
         return self._run("tensor", numbers, _list(shape), kind)
 
     def floats(self, numbers: Iterable[float], shape: Sequence[int]) -> Tensor:
@@ -197,10 +355,18 @@ class Tensors:
 
     async def read(self, tensor: Tensor) -> bytes:
         """A tensor's numbers, little-endian. Does not yield on wasm and cpu."""
+        if self.backend in _IMMEDIATE:
+            return self.read_now(tensor)
         try:
-            if self.backend in _IMMEDIATE:
-                return bytes(tensor.dataSync().to_bytes())
+            self.check_alive()
             return bytes((await tensor.data()).to_bytes())
+        except JsException as error:
+            raise _failed("read", error) from None
+
+    def read_now(self, tensor: Tensor) -> bytes:
+        """As `read`, on wasm and cpu, whose numbers need no waiting for."""
+        try:
+            return bytes(tensor.dataSync().to_bytes())
         except JsException as error:
             raise _failed("read", error) from None
 
@@ -332,6 +498,10 @@ class Tensors:
 
     def stack(self, parts: Sequence[Tensor]) -> Tensor:
         return self._run("stack", _list(parts))
+
+    def concat(self, parts: Sequence[Tensor]) -> Tensor:
+        """The parts one after the other, along the first axis."""
+        return self._run("concat", _list(parts), 0)
 
     def pad(self, x: Tensor, sides: Sequence[tuple[int, int]]) -> Tensor:
         return self._run("pad", x, to_js([list(side) for side in sides]))
