@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from backburner_site import checkout, environment
+from backburner_site.bench.workloads import WORKLOADS, Workload, chosen
 from backburner_site.errors import HostError
 from backburner_site.progress import Progress
 
@@ -60,6 +61,21 @@ def seconds(text: str) -> float:
     return value
 
 
+def workloads(text: str) -> tuple[Workload, ...]:
+    """`W1,W4`."""
+    try:
+        return chosen(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def rounds(text: str) -> int:
+    """From 1 to 1000."""
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rounds; an example is 6")
+    return int(text)
+
+
 def parser() -> argparse.ArgumentParser:
     """What build.py understands."""
     commands = argparse.ArgumentParser(
@@ -78,7 +94,9 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--no-open", action="store_true", help="don't open the browser")
 
     subcommands.add_parser(
-        "test", help="run every test; further arguments go to pytest, and then nothing else is run"
+        "test",
+        help="run every test, with --soak those that take long as well; further arguments go to "
+        "pytest, and then nothing else is run",
     )
 
     run = subcommands.add_parser("run", help="train a recipe headless; the result is JSON")
@@ -86,6 +104,22 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--json", type=Path, metavar="OUT.json", help="where to (standard output)")
     run.add_argument("--backend", metavar="NAME", help="wasm, webgl, webgpu or cpu")
     run.add_argument("--timeout", type=seconds, default=3600.0, metavar="S", help="seconds (3600)")
+
+    bench = subcommands.add_parser("bench", help="measure training and start, beside others")
+    bench.add_argument("--json", type=Path, metavar="OUT.json", help="everything measured")
+    bench.add_argument(
+        "--workloads",
+        type=workloads,
+        default=WORKLOADS,
+        metavar="W1,W4",
+        help="only these (docs/BENCH.md)",
+    )
+    bench.add_argument(
+        "--rounds", type=rounds, default=6, metavar="N", help="how often each has its turn (6)"
+    )
+    bench.add_argument(
+        "--explain", action="store_true", help="list and time every kernel call of our step"
+    )
 
     subcommands.add_parser("check", help="everything that needs no browser: lint, types, tests")
     return commands
@@ -131,6 +165,8 @@ def _run(options: argparse.Namespace, progress: Progress) -> int:
             return checks.check(progress)
         case "run":
             return _run_recipe(options, progress)
+        case "bench":
+            return _run_bench(options, progress)
     raise AssertionError(f"no command {options.command}")
 
 
@@ -140,9 +176,7 @@ def _run_recipe(options: argparse.Namespace, progress: Progress) -> int:
     from backburner_site.site import build
 
     recipe = headless.read_recipe(options.recipe)
-    if options.json is not None and not options.json.absolute().parent.is_dir():
-        # Said before the training instead of after it.
-        raise HostError(f"{options.json.parent} is no folder, so --json cannot write there.")
+    _check_writable(options.json)
     environment.ensure("test", "Installing what a headless run needs", progress)
     result = headless.run(
         recipe,
@@ -158,3 +192,24 @@ def _run_recipe(options: argparse.Namespace, progress: Progress) -> int:
     else:
         options.json.write_text(text, encoding="utf-8")
     return 0
+
+
+def _run_bench(options: argparse.Namespace, progress: Progress) -> int:
+    from backburner_site.bench.command import Bench, run
+    from backburner_site.browser import find_browser
+    from backburner_site.site import build
+
+    _check_writable(options.json)
+    environment.ensure("test", "Installing what the benchmarks need", progress)
+    bench = Bench(
+        options.workloads, rounds=options.rounds, explains=options.explain, progress=progress
+    )
+    program = find_browser(progress)
+    run(bench, build(checkout.DIST, "/", progress), program, options.json)
+    return 0
+
+
+def _check_writable(file: Path | None) -> None:
+    # Said before the work instead of after it.
+    if file is not None and not file.absolute().parent.is_dir():
+        raise HostError(f"{file.parent} is no folder, so --json cannot write there.")

@@ -7,8 +7,8 @@ Drives the page through its public hook only (`window.backburner`, see the contr
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -91,35 +91,47 @@ def run(
     from playwright.sync_api import Error, sync_playwright
 
     deadline = time.monotonic() + timeout_s
-    with Server(site) as server, sync_playwright() as playwright:
+    with Server(site) as server, sync_playwright() as playwright, in_words():
         browser = playwright.chromium.launch(**launch_options(program))
         try:
             page = browser.new_page()
-            page_errors: list[str] = []
-            page.on("pageerror", lambda error: page_errors.append(str(error)))
-            page.on(
-                "console",
-                lambda said: page_errors.append(said.text) if said.type == "error" else None,
-            )
-            page.goto(server.url + page_query(recipe, backend))
             with progress.step("Starting the page") as step:
-                wait_until_ready(page.evaluate, page_errors, deadline, step)
-                wait_for_kitchen(page.evaluate, page_errors, deadline, step)
+                hook = open_page(page, server.url + page_query(recipe, backend), deadline, step)
             with progress.step("Running the recipe") as step:
-                return drive(Hook(page.evaluate), recipe, deadline, step)
-        except Error as error:
-            raise RunFailed(
-                "The browser stopped answering. Most often it ran out of memory: try a smaller "
-                "model or batch.",
-                detail=str(error),
-            ) from error
-        except KeyboardInterrupt:
-            # Ctrl-C reached Playwright's driver too, and asyncio would complain of its end.
-            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-            raise
+                return drive(hook, recipe, deadline, step)
         finally:
             with suppress(Error):
                 browser.close()
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Makes RunFailed of what the browser's driver raises."""
+    from playwright.sync_api import Error
+
+    try:
+        yield
+    except Error as error:
+        raise RunFailed(
+            "The browser stopped answering. Most often it ran out of memory: try a smaller "
+            "model or batch.",
+            detail=str(error),
+        ) from error
+    except KeyboardInterrupt:
+        # Ctrl-C reached Playwright's driver too, and asyncio would complain of its end.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        raise
+
+
+def open_page(page: Any, address: str, deadline: float, step: Step) -> "Hook":
+    """Goes to an address of the site; the hook, once the page can train. Raises RunFailed."""
+    page_errors: list[str] = []
+    page.on("pageerror", lambda error: page_errors.append(str(error)))
+    page.on("console", lambda said: page_errors.append(said.text) if said.type == "error" else None)
+    page.goto(address)
+    wait_until_ready(page.evaluate, page_errors, deadline, step)
+    wait_for_kitchen(page.evaluate, page_errors, deadline, step)
+    return Hook(page.evaluate)
 
 
 def page_query(recipe: Mapping[str, Any], backend: str | None) -> str:
