@@ -12,23 +12,33 @@ from typing import Any
 
 import js
 
+from backburner.core.errors import BackendError
 from backburner.core.messages import Log, WorkerFaulted, WorkerReady
 from backburner.engine.tensors import Tensors
 from backburner.worker.browser import BrowserKitchen, database_name
 from backburner.worker.database import IndexedDatabase
 from backburner.worker.loop import Loop
 
+KERNELS = ("best", "relaxed", "simd", "stock")
+"""What may be asked for; "best" is the best that the browser can (scripts/kernels.mjs)."""
+
 
 async def main(port: Any, settings: str) -> Loop:
     """Starts the loop on `port`; gives it, so that whoever outlives it can close it.
 
-    `settings` is JSON: generation, backend, debug, folder (the site's address), and boot
-    (stages in milliseconds, start, reason) for the report that the worker is ready.
+    `settings` is JSON: generation, backend, kernels, debug, folder (the site's address), and
+    boot (stages in milliseconds, start, reason) for the report that the worker is ready.
     """
     wanted = json.loads(settings)
     folder, debug = wanted["folder"], wanted["debug"]
     tensors = Tensors(js.tf)
-    kitchen = BrowserKitchen(port, tensors, folder=folder, debug=debug)
+
+    def warn(text: str) -> None:
+        loop.report(Log(level="warning", text=text))
+
+    kitchen = BrowserKitchen(
+        port, tensors, backend=wanted["backend"], folder=folder, warn=warn, debug=debug
+    )
 
     def on_opened(took_ms: float) -> None:
         loop.report(Log(level="debug", text=f"storage {database.name} opened in {took_ms:.0f} ms"))
@@ -36,7 +46,10 @@ async def main(port: Any, settings: str) -> Loop:
     database = IndexedDatabase(database_name(folder), on_opened=on_opened)
     loop = Loop(kitchen, database, generation=wanted["generation"], debug=debug)
     try:
+        check_kernels(wanted["kernels"])
         await tensors.use_backend(wanted["backend"])
+        if kitchen.backend == "wasm":
+            await kitchen.load_kernels()
     except Exception as error:
         loop.report(WorkerFaulted(message=str(error), starting=True))
         return loop
@@ -55,3 +68,12 @@ async def main(port: Any, settings: str) -> Loop:
         )
     )
     return loop
+
+
+def check_kernels(wanted: str) -> None:
+    """Raises BackendError for kernels that nobody has."""
+    if wanted not in KERNELS:
+        raise BackendError(
+            f"There are no kernels {wanted!r}. Write relaxed, simd or stock into the address, or "
+            "leave it out for the best that this browser can."
+        )

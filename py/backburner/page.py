@@ -17,6 +17,7 @@ from backburner.app.house import House
 from backburner.app.locks import WebLocks
 from backburner.app.page_state import PageState
 from backburner.app.preferences import KeptPreferences
+from backburner.core.backends import wanted_backend
 from backburner.views.page import PageView
 
 
@@ -34,6 +35,11 @@ def main() -> None:
         now_s=browser.now_s,
         new_id=browser.new_id,
         resumes_by_itself=lambda: preferences.current.on_reload == "resume",
+        wanted_backend=lambda: wanted_backend(
+            address=browser.parameter("backend"),
+            has_seed=browser.parameter("seed") is not None,
+            preference=preferences.current.backend,
+        ),
         without_worker=browser.without_worker(),
         debug=browser.is_debugging(),
     )

@@ -18,7 +18,15 @@ from backburner.core.errors import (
     RequestTimeout,
 )
 from backburner.core.lifecycle import Status, WorkerStatus
-from backburner.core.messages import Fault, Message, Paused, Refused, Stopped, TrainingFailed
+from backburner.core.messages import (
+    Fault,
+    Message,
+    Paused,
+    PreparationReported,
+    Refused,
+    Stopped,
+    TrainingFailed,
+)
 from tests.app.makers import DONE, RECIPE, RUNNING, house, settled
 from tests.core.makers import model_ready, worker_ready
 from tests.loops import on_a_loop
@@ -134,10 +142,13 @@ async def test_a_stop_that_had_no_answer_can_be_asked_for_again(
 
 @on_a_loop
 async def test_a_model_that_comes_too_late_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue_module, "ANSWER_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(queue_module, "PREPARED_WITHIN_S", 0.01)
     home = house(INIT_TRAINING=[])
     operation = home.operations.start(RECIPE)
-    assert (await home.operations.wait(operation.id, "failed")).status is Status.FAILED
+    failed = await home.operations.wait(operation.id, "failed")
+    assert failed.status is Status.FAILED
+    assert failed.error is not None
+    assert (failed.error.name, "INIT_TRAINING" in failed.error.message) == ("RequestTimeout", True)
     init = next(each for each in home.worker.orders if each.message.tag == "INIT_TRAINING")
     home.worker.say(model_ready(), init)
     await settled()
@@ -296,3 +307,31 @@ async def test_an_abort_before_the_model_stands_is_told_to_the_kitchen() -> None
     await settled()
     (order,) = home.orders("STOP_TRAINING")
     assert order.message.abort  # type: ignore[union-attr]
+
+
+@on_a_loop
+async def test_a_run_that_is_run_again_has_its_recipe_its_seed_and_its_backend() -> None:
+    home = house(INIT_TRAINING=[model_ready(backend="webgl")])
+    first = home.operations.start({**RECIPE, "seed": 7})
+    await home.operations.wait(first.id, "completed")
+    again = home.operations.run_again(first.id)
+    await home.operations.wait(again.id, "completed")
+    orders = [each.message for each in home.orders("INIT_TRAINING")]
+    assert orders[0].recipe == orders[1].recipe
+    assert [order.backend for order in orders] == [None, "webgl"]
+
+
+@on_a_loop
+async def test_a_stop_cuts_a_measurement_short() -> None:
+    trying = PreparationReported(backend="wasm", needed_bytes=1, available_bytes=2)
+    home = house(INIT_TRAINING=[trying], STOP_TRAINING=[])
+    key = home.operations.start(RECIPE).id
+    await settled()
+    assert home.store.get(key).trying == "wasm"
+    stop = asyncio.ensure_future(home.operations.stop(key))
+    await settled()
+    assert home.orders("STOP_TRAINING")
+    (init,), (asked,) = home.orders("INIT_TRAINING"), home.orders("STOP_TRAINING")
+    home.worker.say(model_ready(), init)
+    home.worker.say(Stopped(step=0), asked)
+    assert (await stop).status is Status.STOPPED

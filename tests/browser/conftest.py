@@ -23,7 +23,13 @@ TINY: dict[str, Any] = {
     "model": {"preset": "tiny"},
     "training": {"epochs": 2},
 }
-LONG: dict[str, Any] = {**TINY, "training": {"epochs": 1_000}}
+LONG: dict[str, Any] = {**TINY, "training": {"epochs": 20_000}}
+SLOW: dict[str, Any] = {
+    **TINY,
+    "model": {"preset": "deeper"},
+    "training": {"epochs": 20_000, "batch_size": 256},
+}
+"""Its steps take some 20 ms, a hundred times as long as those of TINY."""
 
 
 class Visit:

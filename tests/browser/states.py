@@ -110,6 +110,29 @@ def done(visit: Visit) -> None:
     visit.train({**TINY, "training": {"epochs": 5}})
 
 
+def dropped(visit: Visit) -> None:
+    """A graphics card, the browser's software adapter, that went under a run."""
+    visit.open("?backend=webgl")
+    key = visit.start(LONG)
+    visit.until(lambda: visit.hook("operation", key)["checkpoint"], "a checkpoint")
+    visit.page.workers[0].evaluate(
+        """() => {
+            const { gl } = tf.findBackend("webgl").gpgpu;
+            gl.getExtension("WEBGL_lose_context").loseContext();
+        }"""
+    )
+    visit.until(lambda: visit.hook("operation", key)["backend"] == "wasm", "another backend")
+    until_status(visit, key, "running")
+
+
+def fingerprint(visit: Visit) -> None:
+    done(visit)
+    page = visit.go("dashboard")
+    page.get_by_test_id("fingerprint-more").locator("summary").click()
+    page.get_by_test_id("fingerprint-copy").click()
+    expect(page.get_by_test_id("fingerprint-said")).not_to_be_empty()
+
+
 # --- storage, and other tabs -------------------------------------------------------------------
 
 
@@ -279,6 +302,8 @@ STATES: dict[str, PageState] = {
     "interrupted": PageState(interrupted, (View.DASHBOARD, View.WELCOME)),
     "aborted": PageState(aborted, DASHBOARD),
     "failed": PageState(failed, (View.DASHBOARD, View.PLAYGROUND)),
+    "dropped": PageState(dropped, DASHBOARD, ("console warning", "WebGL")),
+    "fingerprint": PageState(fingerprint, DASHBOARD),
     "done-without-checkpoint": PageState(done_without_checkpoint, DASHBOARD),
     "trouble": PageState(trouble, DASHBOARD),
     "elsewhere": PageState(elsewhere, (View.DASHBOARD, View.WELCOME)),

@@ -239,7 +239,10 @@ def test_the_figures_tell_model_progress_and_performance(visit: Visit) -> None:
     assert text(page, "figure-parameters") == "810"
     assert text(page, "figure-memory") == "3.2 kB"
     assert text(page, "figure-checkpoint") == "step 90"
-    assert (text(page, "figure-backend"), text(page, "figure-thread")) == ("wasm", "worker")
+    assert (text(page, "figure-backend"), text(page, "figure-thread")) == (
+        "wasm (relaxed)",
+        "worker",
+    )
     page.get_by_text("Layers", exact=True).click()
     rows = page.get_by_test_id("layers").locator("tr")
     assert rows.first.inner_text().split("\t") == ["conv2d_1", "6 × 6 × 8", "80"]

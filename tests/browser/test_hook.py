@@ -41,8 +41,9 @@ def test_ready_says_what_was_promised(visit: Visit) -> None:
 
 
 def test_one_recipe_gives_the_same_weights_and_predictions_change_nothing(visit: Visit) -> None:
-    first = visit.train(TINY)
-    second = visit.start(TINY)
+    recipe = {**TINY, "training": {"epochs": 200}}
+    first = visit.train(recipe)
+    second = visit.start(recipe)
     asked = 0
     while visit.hook("operation", second)["status"] in ("queued", "initializing", "running"):
         answer = visit.hook("predict", second, WHITE)
@@ -50,13 +51,14 @@ def test_one_recipe_gives_the_same_weights_and_predictions_change_nothing(visit:
     assert asked > 3
     weights = [visit.hook("weights", key)["sha256"] for key in (first["id"], second)]
     assert weights[0] == weights[1]
-    other = visit.train({**TINY, "seed": 8})
+    other = visit.train({**recipe, "seed": 8})
     assert visit.hook("weights", other["id"])["sha256"] != weights[0]
 
 
 def test_a_paused_and_resumed_training_ends_with_the_same_weights(visit: Visit) -> None:
-    undisturbed = visit.train(TINY)
-    key = visit.start(TINY)
+    recipe = {**TINY, "training": {"epochs": 100}}
+    undisturbed = visit.train(recipe)
+    key = visit.start(recipe)
     visit.until_step(key, 3)
     assert visit.hook("pause", key)["status"] == "paused"
     assert visit.hook("resume", key)["status"] == "running"

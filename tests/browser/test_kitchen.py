@@ -25,8 +25,9 @@ class Talk:
         self.listener = create_proxy(lambda event: self.heard.append(decode(event.data.text)))
         self.port.onmessage = self.listener
         folder = js.URL.new("../", js.location.href).href
-        wanted = {"generation": 1, "backend": "wasm", "debug": False, "folder": folder,
-                  "boot": {"stages": {}, "start": "plain", "reason": ""}, **settings}
+        wanted = {"generation": 1, "backend": "wasm", "kernels": "best", "debug": False,
+                  "folder": folder, "boot": {"stages": {}, "start": "plain", "reason": ""},
+                  **settings}
         self.loop = await kitchen.main(channel.port2, json.dumps(wanted))
         return self
 
@@ -65,10 +66,10 @@ def test_a_training_in_the_pages_own_thread_is_kept_and_taken_up(laboratory: Lab
     code = """
     async def main():
         talk = await Talk().open()
-        await talk.ask(InitTraining(recipe=wire(3)), "whole")
+        await talk.ask(InitTraining(recipe=wire(600)), "whole")
         whole = await talk.ask(StartTraining(), "whole")
         expected = (await talk.ask(DescribeWeights(), "whole")).sha256
-        await talk.ask(InitTraining(recipe=wire(3), mode="main-thread"))
+        await talk.ask(InitTraining(recipe=wire(600), mode="main-thread"))
         talk.send(StartTraining())
         await asyncio.sleep(0.15)
         paused = await talk.ask(Pause())

@@ -91,7 +91,7 @@ def test_pause_and_go_on_with_the_buttons(visit: Visit) -> None:
     page.get_by_test_id("pause").click()
     expect(page.get_by_test_id("resume")).to_be_visible()
     step = visit.hook("operation", key)["step"]
-    assert f"Paused at step {step}" in shown(page, "status")
+    assert f"Paused at step {step:,}" in shown(page, "status")
     page.wait_for_timeout(300)
     assert visit.hook("operation", key)["step"] == step
     page.get_by_test_id("resume").click()

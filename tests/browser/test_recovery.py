@@ -16,7 +16,9 @@ from tests.browser.raw_browser import RawBrowser, Tab, the_browser, until
 
 pytestmark = pytest.mark.browser
 
-# About three seconds of training, with dropout and an optimizer that remembers.
+EPOCHS = 300
+STEPS = EPOCHS * 45
+# A few seconds of training, with dropout and an optimizer that remembers.
 RECIPE: dict[str, Any] = {
     "recipe": 1,
     "seed": 11,
@@ -28,9 +30,8 @@ RECIPE: dict[str, Any] = {
             {"type": "flatten"},
         ]
     },
-    "training": {"epochs": 24},
+    "training": {"epochs": EPOCHS},
 }
-STEPS = 24 * 45
 
 
 def weights(visit: Visit, key: str) -> str:
@@ -55,7 +56,7 @@ def test_a_reload_in_the_middle_changes_nothing_of_the_result(
     assert weights(visit, key) == undisturbed
     history = visit.hook("history", key)
     assert history["step"] == list(range(1, STEPS + 1))
-    assert [end["epoch"] for end in history["epochs"]] == list(range(1, 25))
+    assert [end["epoch"] for end in history["epochs"]] == list(range(1, EPOCHS + 1))
 
 
 def test_a_run_cut_off_at_random_places_in_worker_and_main_thread_ends_the_same(
@@ -65,7 +66,7 @@ def test_a_run_cut_off_at_random_places_in_worker_and_main_thread_ends_the_same(
     key = visit.start(RECIPE)
     reached = 0
     for query in ("?worker=off", "", "?worker=off", ""):
-        reached += draw.randrange(90, 180)
+        reached += draw.randrange(900, 1_800)
         visit.until_step(key, reached)
         visit.open(query)
     done = visit.hook("wait", key)

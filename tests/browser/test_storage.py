@@ -11,7 +11,7 @@ from tests.browser.conftest import SUB_PATH, TINY, Visit
 
 pytestmark = pytest.mark.browser
 
-RECIPE: dict[str, Any] = {**TINY, "training": {"epochs": 40}}
+RECIPE: dict[str, Any] = {**TINY, "training": {"epochs": 600}}
 
 # Speaks to the first worker over the page's own port, beside what the page says itself.
 TALK = """() => {
@@ -128,7 +128,7 @@ def test_a_run_is_kept_with_all_that_was_known_of_it(visit: Visit) -> None:
     assert talk.ask("CLEAR_RUN", "op-kept")["tag"] == "RUN_CLEARED"
     assert talk.ask("LIST_RUNS", None)["runs"] == []
     left = visit.page.workers[0].evaluate(ROWS, SUB_PATH)
-    assert set(left.values()) == {0}
+    assert {name for name, count in left.items() if count} <= {"backends"}, "which is of no run"
 
 
 ROWS = """async (path) => {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import LONG, TINY, Visit
+from tests.browser.conftest import LONG, SLOW, TINY, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -83,14 +83,14 @@ def test_a_bad_message_is_refused_and_the_training_goes_on(
 
 
 def test_an_order_is_heard_within_a_few_steps_of_a_training(visit: Visit) -> None:
-    key = visit.start({**LONG, "model": {"preset": "small"}})
+    key = visit.start(SLOW)
     # The longer a training had run, the longer its worker let others wait.
     visit.until_step(key, 60)
     waits = []
     for _ in range(20):
         before = visit.hook("operation", key)["step"]
         waits.append(visit.hook("weights", key)["step"] - before)
-    # Reports are at most 100 ms old; a step takes some 30 ms, on a fast machine 10.
+    # Reports are at most 100 ms old; a step takes some 20 ms.
     assert max(waits) <= 25, waits
     assert visit.hook("stop", key)["status"] == "stopped"
 

@@ -24,6 +24,8 @@ def test_the_figures_of_a_run_under_way() -> None:
         progress=progressed(8, elapsed_s=12.0, eta_s=90.0, samples_per_s=1_234.0),
         epoch_ends=progressed(8).epoch_ends,
         parameters=810,
+        promised_s=120.0,
+        promised_bytes=1_000_000,
         checkpoint=4,
         backend="wasm",
         mode="main-thread",
@@ -40,11 +42,20 @@ def test_the_figures_of_a_run_under_way() -> None:
         "speed": "1,234",
         "ms-per-step": "10.0 ms",
         "left": "1 min 30 s",
+        "promised": "2 min",
         "backend": "wasm",
         "thread": "this page",
         "parameters": "810",
         "memory": "3.2 kB",
+        "needed": "1.0 MB",
     }
+
+
+@pytest.mark.parametrize(
+    ("kernels", "words"), [(None, "wasm"), ("stock", "wasm"), ("simd", "wasm (simd)")]
+)
+def test_kernels_of_ours_are_named_beside_the_backend(kernels: str | None, words: str) -> None:
+    assert figure_words(ENGLISH, operation(backend="wasm", kernels=kernels))["backend"] == words
 
 
 @pytest.mark.parametrize("status", [Status.PAUSED, Status.STOPPED, Status.COMPLETED])

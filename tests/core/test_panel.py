@@ -43,14 +43,20 @@ ROWS: list[tuple[Status, dict[str, Any], str, str, str | None]] = [
     (Status.STOPPING, {}, "stopping", "stop", "stop"),
     (Status.STOPPED, {"checkpoint": 8}, "stopped", "resume abort clear", None),
     (Status.STOPPED, {"elsewhere": True}, "elsewhere", "new-model", None),
-    (Status.STOPPED, {"error": GONE}, "stopped", "new-model clear", None),
+    (Status.STOPPED, {"error": GONE}, "stopped", "run-again new-model clear", None),
     (Status.INTERRUPTED, {"checkpoint": 8}, "interrupted", "resume abort clear", None),
     (Status.INTERRUPTED, {"elsewhere": True}, "elsewhere", "new-model", None),
-    (Status.INTERRUPTED, {"error": GONE}, "interrupted", "new-model clear", None),
-    (Status.COMPLETED, {"checkpoint": 8}, "completed", "playground new-model clear", None),
-    (Status.COMPLETED, {}, "completed-without-checkpoint", "reset new-model", None),
-    (Status.FAILED, {"error": FAULT}, "failed", "reset new-model", None),
-    (Status.ABORTED, {"checkpoint": 8}, "aborted", "new-model clear", None),
+    (Status.INTERRUPTED, {"error": GONE}, "interrupted", "run-again new-model clear", None),
+    (
+        Status.COMPLETED,
+        {"checkpoint": 8},
+        "completed",
+        "playground run-again new-model clear",
+        None,
+    ),
+    (Status.COMPLETED, {}, "completed-without-checkpoint", "reset run-again new-model", None),
+    (Status.FAILED, {"error": FAULT}, "failed", "reset run-again new-model", None),
+    (Status.ABORTED, {"checkpoint": 8}, "aborted", "run-again new-model clear", None),
 ]
 
 
@@ -148,3 +154,53 @@ def test_what_was_redone_is_said_in_the_singular_too() -> None:
 def test_how_long_it_took_is_said_as_people_say_it() -> None:
     shown = panel(Status.COMPLETED, checkpoint=40, progress=progressed(40, elapsed_s=200.0))
     assert shown.status.in_words(ENGLISH).startswith("Done after 3 min 20 s of training.")
+
+
+def test_a_run_says_what_it_takes_before_it_is_over_and_then_how_well_that_was_foreseen() -> None:
+    foreseen: dict[str, Any] = {"promised_s": 40.0, "promised_bytes": 12_300_000}
+    running = panel(Status.RUNNING, **foreseen, available_bytes=2**31)
+    assert [note.in_words(ENGLISH) for note in running.notes] == [
+        "This takes about 40 s of training here, and about 12 MB of memory."
+    ]
+    for took, words in (
+        (41.0, "Promised 40 s of training, took 41 s."),
+        (44.0, "Promised 40 s of training, took 44 s: 10 % longer."),
+        (30.0, "Promised 40 s of training, took 30 s: 25 % shorter."),
+        (0.9, "Promised 40 s of training, took 900 ms."),
+    ):
+        done = panel(Status.COMPLETED, progress=progressed(40, elapsed_s=took), **foreseen)
+        assert [note.in_words(ENGLISH) for note in done.notes] == [words]
+
+
+def test_a_run_that_needs_more_memory_than_there_is_warns_before_it_fails() -> None:
+    shown = panel(Status.INITIALIZING, promised_bytes=3_000_000_000, available_bytes=2**31)
+    assert keys(shown) == ["dashboard.note.too-large"]
+    assert shown.notes[0].values == {"needed": 3_000, "had": 2_147}
+    assert keys(panel(Status.INITIALIZING, promised_bytes=3_000)) == []
+
+
+def test_the_backend_that_is_at_work_is_named() -> None:
+    shown = panel(Status.INITIALIZING, trying="webgl", restarts=1)
+    assert shown.status.in_words(ENGLISH).startswith("Preparing this network on webgl")
+
+
+def test_a_backend_that_was_dropped_is_said_and_what_it_means_for_the_result() -> None:
+    shown = panel(Status.RUNNING, dropped=("webgl",), backend="wasm", inexact=True)
+    assert keys(shown) == ["dashboard.note.dropped", "dashboard.note.inexact"]
+    assert shown.notes[0].values == {"dropped": "webgl", "backend": "wasm"}
+    restarting = panel(Status.INITIALIZING, dropped=("webgl",), backend="webgl")
+    assert keys(restarting) == ["dashboard.note.dropped-now"]
+
+
+def test_a_backend_that_was_asked_for_in_vain_is_said() -> None:
+    assert keys(panel(Status.RUNNING, wanted="webgpu", backend="wasm")) == [
+        "dashboard.note.not-as-wanted"
+    ]
+    assert keys(panel(Status.RUNNING, wanted="wasm", backend="wasm")) == []
+
+
+def test_only_what_is_all_here_can_be_run_again() -> None:
+    counted = {"recipe": 1, "data": {"source": "inline", "examples": 40}}
+    assert Action.RUN_AGAIN in panel(Status.COMPLETED, checkpoint=40).actions
+    assert Action.RUN_AGAIN not in panel(Status.COMPLETED, checkpoint=40, recipe=counted).actions
+    assert Action.RUN_AGAIN not in panel(Status.STOPPED, checkpoint=40).actions

@@ -7,12 +7,13 @@ import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from backburner.core.errors import DataError, TrainingDiverged
+from backburner.core.errors import BackendError, DataError, TrainingDiverged
 from backburner.core.messages import Message, Order, Pong
 from backburner.core.recipe import Recipe
 from backburner.core.wire import Envelope, decode, encode
 from backburner.engine.checkpoint import Checkpoint
 from backburner.engine.data import Dataset, Split
+from backburner.engine.executor import Stopwatch
 from backburner.engine.results import Evaluation, Prediction, StepResult
 from backburner.engine.safetensors import Numbers
 from backburner.worker.loop import Loop
@@ -44,6 +45,13 @@ class FakeSpec:
     input_shape = (2, 1, 1)
 
 
+class FakeExecutor:
+    """What a measurement asks of a training's executor."""
+
+    name = "tape"
+    watch: Stopwatch | None = None
+
+
 class FakeTraining:
     """What the loop uses of engine.training.Training: `epochs` epochs of four steps.
 
@@ -53,13 +61,16 @@ class FakeTraining:
     spec = FakeSpec
     steps_per_epoch = 4
 
-    def __init__(self, recipe: Recipe, kitchen: FakeKitchen) -> None:
+    def __init__(self, recipe: Recipe, kitchen: FakeKitchen, backend: str) -> None:
         self.recipe = recipe
+        self.backend = backend
+        self.trained = 0
         self.dataset = kitchen.dataset
         self.epochs = recipe.training.epochs
         self.steps = 4 * self.epochs
         self.step = 0
         self.weight = b"\0" * 8
+        self.executor = FakeExecutor()
         self.split = Split(train=tuple(range(8)), validation=(8, 9), test=(10, 11))
         self.disposed = 0
         self.checkpoints = 0
@@ -71,13 +82,20 @@ class FakeTraining:
         return self.step // 4
 
     async def train_step(self) -> StepResult:
-        if self._kitchen.hangs:
+        if self._kitchen.hangs or self.backend in self._kitchen.silent:
             await asyncio.Event().wait()
         if self.step + 1 == self._kitchen.fails_at:
             raise self._kitchen.fault
+        if self.step + 1 == self._kitchen.dies_at.get(self.backend):
+            raise BackendError("The graphics processor was reset.")
         self.step += 1
+        self.trained += 1
         self.weight = weight_after(self.weight, self.step)
-        self._kitchen.now_ms += self._kitchen.step_ms
+        if self.executor.watch is not None:
+            self.executor.watch.start()
+        self._kitchen.now_ms += self._kitchen.paces_ms.get(self.backend, self._kitchen.step_ms)
+        if self.executor.watch is not None:
+            self.executor.watch.lap("everything")
         return StepResult(
             step=self.step, epoch=self.epoch, loss=1.0 / self.step, accuracy=0.5, samples=32
         )
@@ -114,7 +132,7 @@ class FakeTraining:
             optimizer="sgd",
             recipe_sha256="01" * 32,
             data_sha256=self.dataset.digest,
-            backend=self._kitchen.backend,
+            backend=self.backend,
             kernels=kernels,
             parameters={"dense_1/bias": Numbers(shape=(2,), data=self.weight)},
             state={},
@@ -144,10 +162,16 @@ def undisturbed(steps: int) -> str:
 
 
 class FakeKitchen:
-    """Implements worker/kitchen.py's Kitchen; the clock moves only by steps."""
+    """Implements worker/kitchen.py's Kitchen; the clock moves only by steps.
+
+    `works` are the backends that can be started; `paces_ms` says how long a step takes on each.
+    Those of `lies` know their sums no more, those of `silent` answer nothing, `dies_at` names the
+    step at which one fails, and `cannot_build` the how-manieth model that one cannot build.
+    """
 
     backend = "wasm"
     kernels = "stock"
+    needed = 1_000
 
     def __init__(
         self, *, step_ms: float = 30.0, fails_at: int = 0, fault: Exception | None = None
@@ -161,10 +185,28 @@ class FakeKitchen:
         self.now_ms = 0.0
         self.turns = 0
         self.closed = 0
+        self.works = {"wasm"}
+        self.paces_ms: dict[str, float] = {}
+        self.needed_on: dict[str, int] = {}
+        self.lies: set[str] = set()
+        self.silent: set[str] = set()
+        self.dies_at: dict[str, int] = {}
+        self.asked: list[str] = []
+        self.started: list[str] = []
+        self.cannot_build: dict[str, int] = {}
         self.posted: list[Envelope] = []
         self.times_ms: list[float] = []
         self.buffers: list[tuple[bytes, ...]] = []
-        self.trainings: list[FakeTraining] = []
+        self.made: list[FakeTraining] = []
+
+    @property
+    def trainings(self) -> list[FakeTraining]:
+        """Those of runs; what only a backend was tried with is over before it is kept."""
+        return [
+            each
+            for each in self.made
+            if not (each.disposed and each.trained and not each.checkpoints)
+        ]
 
     def post(self, text: str, buffers: tuple[bytes, ...]) -> None:
         self.posted.append(decode(text))
@@ -181,12 +223,39 @@ class FakeKitchen:
         self.turns += 1
         await asyncio.sleep(0)
 
-    async def prepare(self, recipe: Recipe, data: Dataset | None = None) -> FakeTraining:
+    async def gather(self, recipe: Recipe) -> Any:
+        return self.dataset
+
+    def kernels_on(self, backend: str) -> str:
+        return self.kernels
+
+    async def start_backend(self, backend: str) -> None:
+        self.started.append(backend)
+        if backend not in self.works:
+            raise BackendError(f"The backend {backend} could not be started.", detail="no adapter")
+
+    async def check_backend(self, backend: str) -> None:
+        self.asked.append(backend)
+        if backend in self.silent:
+            await asyncio.Event().wait()
+        if backend in self.lies:
+            raise BackendError("A sum with a known answer came out wrong.", detail="canary")
+
+    async def prepare(self, recipe: Recipe, data: Dataset, *, backend: str) -> FakeTraining:
         await asyncio.sleep(0)
-        self.trainings.append(FakeTraining(recipe, self))
-        if data is not None:
-            self.trainings[-1].dataset = data
-        return self.trainings[-1]
+        if backend in self.cannot_build:
+            self.cannot_build[backend] -= 1
+            if not self.cannot_build[backend]:
+                raise BackendError("There is no room for the model.")
+        self.made.append(FakeTraining(recipe, self, backend))
+        self.made[-1].dataset = data
+        return self.made[-1]
+
+    def needed_bytes(self, recipe: Recipe, data: Dataset, *, backend: str) -> int:
+        return self.needed_on.get(backend, self.needed)
+
+    def device_gb(self) -> float | None:
+        return None
 
     async def load(self, source: str) -> int:
         await asyncio.sleep(0)
@@ -239,6 +308,13 @@ class Talk:
                     return envelope.message
             await asyncio.sleep(0)
         raise AssertionError(f"no answer to {request}")
+
+    async def ask_patiently(self, order: Order, operation: str | None = "op-1") -> Message:
+        """The same, where the answer comes only after a time-out."""
+        request = self.send(order, operation)
+        while not any(each.request == request for each in self.kitchen.posted):
+            await asyncio.sleep(0.005)
+        return await self.answer(request)
 
     def said(self, tag: str) -> list[Any]:
         """All messages with this tag, in order."""

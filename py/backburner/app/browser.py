@@ -240,10 +240,11 @@ class MainThreadHandle:
         began_ms = float(js.performance.now())
         try:
             boot = js.backburnerBoot
-            await boot.loadTensorFlow(boot.backend)
+            await boot.loadTensorFlow(boot.backend, boot.kernels)
             settings = {
                 "generation": self._generation,
                 "backend": str(boot.backend),
+                "kernels": str(boot.kernels),
                 "debug": is_debugging(),
                 "folder": str(js.URL.new("./", js.document.baseURI).href),
                 "boot": {

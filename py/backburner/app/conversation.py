@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from backburner.core.errors import BackburnerError, RequestTimeout
-from backburner.core.messages import ANSWERS, OPERATION_ENDS, Order, Refused
+from backburner.core.messages import ANSWERS, OPERATION_ENDS, InitTraining, Order, Refused
 from backburner.core.wire import Envelope, encode
 
 
@@ -24,9 +24,14 @@ class Pending:
     future: asyncio.Future[Envelope]
 
     @property
-    def is_long(self) -> bool:
-        """Whether it waits for the end of a whole operation."""
+    def is_of_an_operation(self) -> bool:
+        """Whether the end of a whole operation settles it."""
         return ANSWERS[type(self.order)] == OPERATION_ENDS
+
+
+def takes_long(order: Order) -> bool:
+    """Whether an order takes as long as the work does: a whole operation, or its preparation."""
+    return ANSWERS[type(order)] == OPERATION_ENDS or isinstance(order, InitTraining)
 
 
 class Conversation:
@@ -38,8 +43,8 @@ class Conversation:
 
     @property
     def has_long_request(self) -> bool:
-        """Whether somebody waits for the end of a whole operation."""
-        return any(each.is_long for each in self._pending.values())
+        """Whether somebody waits for what may take long."""
+        return any(takes_long(each.order) for each in self._pending.values())
 
     async def ask(
         self,
@@ -88,7 +93,7 @@ class Conversation:
                 envelope.operation is not None
                 and pending.operation == envelope.operation
                 and isinstance(message, OPERATION_ENDS)
-                and pending.is_long
+                and pending.is_of_an_operation
             ):
                 pending.future.set_result(envelope)
 

@@ -24,6 +24,7 @@ from backburner.core.messages import (
     EpochEnd,
     ModelReady,
     Paused,
+    PreparationReported,
     Resumed,
     Stopped,
     TrainingCompleted,
@@ -65,6 +66,8 @@ class Hearing:
             return
         now = self._now_s()
         match envelope.message:
+            case PreparationReported() as report:
+                self._store.dispatch(Reported(id=key, report=report, at=now))
             case ModelReady() as report:
                 self._keep_what_came(key, report, envelope.buffers)
                 self._store.dispatch(Reported(id=key, report=report, at=now))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import asdict
 from inspect import signature
 from typing import Any
 
@@ -18,6 +19,7 @@ from pyodide.ffi import JsProxy, create_once_callable, create_proxy, jsnull, to_
 
 from backburner import __version__
 from backburner.app import browser
+from backburner.app.bench import bench
 from backburner.app.house import House
 from backburner.app.tasks import Tasks
 from backburner.core.errors import BackburnerError, InterfaceError, ProcessError, StorageError
@@ -58,6 +60,7 @@ class Hook:
             "history": self._history,
             "weights": self._weights,
             "predict": self._predict,
+            "bench": self._bench,
             "diagnostics": self._diagnostics,
         }
         hook = js.Object.new()
@@ -158,6 +161,18 @@ class Hook:
             "probabilities": list(found.probabilities),
         }
 
+    async def _bench(self, workload: object = None, options: object = None) -> object:
+        found = await bench(self._kitchens, workload, options)
+        return {
+            "ms_per_step": list(found.ms_per_step),
+            "best_ms": list(found.best_ms),
+            "steps": list(found.steps),
+            "backend": found.backend,
+            "kernels": found.kernels,
+            "executor": found.executor,
+            "phases": found.phases,
+        } | ({"plan": [asdict(call) for call in found.plan]} if found.plan else {})
+
     async def _diagnostics(self) -> object:
         worker = self._store.state.worker
         pong = None
@@ -187,6 +202,8 @@ class Hook:
                 "worker": pong.proxies if pong else None,
             },
             "storage": storage,
+            "backend": facts.backend if facts else None,
+            "kernels": facts.kernels if facts else None,
             "parts": {
                 name: {"state": part.state.value, "detail": part.detail}
                 for name, part in self._store.state.parts.items()

@@ -38,6 +38,7 @@ class House:
         now_s: Callable[[], float],
         new_id: Callable[[], str],
         resumes_by_itself: Callable[[], bool],
+        wanted_backend: Callable[[], str | None] = lambda: None,
         without_worker: str | None = None,
         debug: bool = False,
     ) -> None:
@@ -49,7 +50,13 @@ class House:
         ownership = Ownership(locks)
         self.drawings = Drawings(self.store, self.kitchens, now_s=now_s, new_id=new_id)
         self.queue = Queue(
-            self.store, self.kitchens, ownership, self.drawings, self.logs, now_s=now_s
+            self.store,
+            self.kitchens,
+            ownership,
+            self.drawings,
+            self.logs,
+            now_s=now_s,
+            wanted_backend=wanted_backend,
         )
         self.operations = Operations(
             self.store,

@@ -4,6 +4,7 @@ One kitchen at a time: a worker for the life of the page, or, when there is none
 same loop in the page's own thread. `ensure` gives the live one. A worker that is lost while
 it is idle is replaced by a new one; one that does not start, or is lost in the middle of an
 operation, is followed by the main thread, and that by nothing: there is no loop of restarts.
+One that was lost on a graphics card is replaced, too: the card is at fault (app/queue.py drops it).
 Only `retry_worker`, which a person asks for, leads from there to a worker again.
 
 Generations count the kitchens; a message of an earlier one is dropped. Every request settles:
@@ -19,9 +20,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from backburner.app.conversation import Conversation
+from backburner.app.conversation import Conversation, takes_long
 from backburner.app.logs import Logs
 from backburner.app.store import Store
+from backburner.core.backends import GPU
 from backburner.core.errors import ProtocolError, RequestTimeout, WorkerLost
 from backburner.core.lifecycle import WorkerStatus
 from backburner.core.logs import LEVELS, Level
@@ -201,7 +203,7 @@ class Kitchens:
             raise WorkerLost("There is no worker at the moment. Try again when it has started.")
         if self._debug:
             self._logs.add("debug", f"sent {order.tag}", operation=operation)
-        if timeout_s is None:
+        if takes_long(order):
             self._watch_over()
         return await self._conversation.ask(
             order,
@@ -268,6 +270,7 @@ class Kitchens:
             return
         status = self._store.state.worker.status
         was_starting, was_busy = status is WorkerStatus.STARTING, status is WorkerStatus.BUSY
+        was_busy = was_busy and not self._is_on_a_card()
         self._end_handle()
         self._move(WorkerStatus.LOST, problem=problem)
         self._fail_parts(problem)
@@ -293,6 +296,11 @@ class Kitchens:
         if gives_up or self._restarts > MOST_RESTARTS:
             self._mode, self._reason = MAIN_THREAD, problem
         return True
+
+    def _is_on_a_card(self) -> bool:
+        """Whether what is under way computes, or is tried, on a graphics card."""
+        operation = self._store.state.active()
+        return operation is not None and operation.computes_on in GPU
 
     def _end_handle(self) -> None:
         if self._patience is not None:
@@ -340,6 +348,8 @@ class Kitchens:
     def _patience_s(self, least_s: float) -> float:
         """How long the kitchen may say nothing: longer while it makes long steps."""
         operation = self._store.state.active()
+        if operation is not None and operation.trying is not None:
+            return max(least_s, FIRST_STEP_S)
         if operation is None or operation.model is None:
             return least_s
         if operation.progress is None:

@@ -82,10 +82,11 @@ class Operations:
 
     # --- commands that lead an operation through its life --------------------------------
 
-    def start(self, recipe: object) -> Operation:
+    def start(self, recipe: object, *, backend: str | None = None) -> Operation:
         """Takes up a recipe (JSON): it runs at once, or waits for those before it.
 
-        Raises ConfigurationError, naming the key, for a recipe that cannot work.
+        With a `backend` it computes on that one, if that works here. Raises ConfigurationError,
+        naming the key, for a recipe that cannot work.
         """
         parsed = Recipe.from_wire(recipe, drawings=self._drawings.counts)
         operation = Operation(
@@ -96,12 +97,27 @@ class Operations:
             status=Status.QUEUED,
             created=self._now_s(),
             epochs=parsed.training.epochs,
+            wanted=backend,
         )
         self._queue.own.add(operation.id)
         self._store.dispatch(Requested(operation=operation))
         self._logs.add("info", f"asked for a {operation.kind}", operation=operation.id)
         self._queue.turn()
         return operation
+
+    def run_again(self, key: str) -> Operation:
+        """Starts a recipe once more, with its seed and on its backend: from the same weights.
+
+        Raises InterfaceError where only a part of the recipe is known.
+        """
+        operation = self.get(key)
+        if not operation.can_be_run_again:
+            raise InterfaceError(
+                "The examples of this run stood in its recipe, which is not here any more. Start "
+                "the recipe itself again.",
+                key="id",
+            )
+        return self.start(dict(operation.recipe), backend=operation.backend)
 
     async def pause(self, key: str) -> Operation:
         """Lets an operation wait after the step under way."""
@@ -173,6 +189,10 @@ class Operations:
             self._queue.aborting.add(key)
         if operation.lives:
             await self._ask(key, StopTraining(abort=event is Event.ABORTED))
+        elif operation.trying is not None:
+            # It need not be measured to the end any more; that it stops is heard from the queue.
+            with suppress(BackburnerError):
+                await self._ask(key, StopTraining(abort=event is Event.ABORTED))
         ended = await self._store.until(key, lambda each: each.status in ENDED)
         if ended.status is Status.ABORTED and not operation.lives:
             # It ended before its model stood, and the kitchen may have kept it all the same.

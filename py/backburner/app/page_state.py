@@ -40,4 +40,5 @@ class PageState:
             set_page_state("mode", worker.mode)
         set_page_state("worker", "failed" if has_failed else _WORKER[worker.status])
         facts = worker.facts
-        set_page_state("backend", facts.backend if facts else None)
+        set_page_state("backend", state.backend)
+        set_page_state("kernels", facts.kernels if facts else None)

@@ -1,22 +1,24 @@
 """The queue: one operation of a kind at a time, from its beginning to its end, whatever dies.
 
 A run whose kitchen dies goes on in the next one from its last checkpoint; so does one whose
-numbers' machinery failed in the worker, in the page's own thread. At most twice in a row from
-one checkpoint: a fault that follows a run around ends it.
+numbers' machinery failed in the worker, in the page's own thread. A graphics card that fails, or
+takes its kitchen along, is dropped: the run goes on on another backend. All of this at most twice
+in a row from one checkpoint: a fault that follows a run around ends it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from backburner.app.drawings import Drawings
 from backburner.app.kitchens import Kitchens
 from backburner.app.logs import Logs
 from backburner.app.ownership import Ownership
 from backburner.app.store import Store
-from backburner.core.errors import BackendError, Dispossessed, WorkerLost
+from backburner.core.backends import ANSWER_S, GPU, MOST_ANSWERS
+from backburner.core.errors import BackburnerError, BackendError, Dispossessed, WorkerLost
 from backburner.core.lifecycle import ENDED, Event, Status
 from backburner.core.messages import (
     Dispose,
@@ -26,10 +28,14 @@ from backburner.core.messages import (
     TrainingDispossessed,
     TrainingFailed,
 )
-from backburner.core.state import Failed, Forgotten, Marked, Moved
+from backburner.core.state import Dropped, Failed, Forgotten, Marked, Moved
 
 ANSWER_TIMEOUT_S = 60.0
-"""For answers that cost the worker some work: a model built, an example looked at."""
+"""For answers that cost the worker some work: an example looked at, a model freed."""
+
+PREPARED_WITHIN_S = 180.0 + MOST_ANSWERS * ANSWER_S
+"""For a model: its data are fetched, wasm and cpu are tried, and every card may hang at each thing
+that it is asked. A kitchen that falls silent meanwhile is noticed long before."""
 
 KEPT_MODELS = 5
 """How many trained models the worker keeps at hand; the oldest is freed first."""
@@ -43,6 +49,7 @@ class Queue:
 
     `recovered` is waited for before the first run: what earlier visits left must be known by
     then. `look_again` asks anew what is kept, before a run is taken up that was not begun here.
+    `wanted_backend()` is the one that new runs compute on; None leaves it to a measurement.
     """
 
     def __init__(
@@ -54,6 +61,7 @@ class Queue:
         logs: Logs,
         *,
         now_s: Callable[[], float],
+        wanted_backend: Callable[[], str | None],
     ) -> None:
         self._store = store
         self._kitchens = kitchens
@@ -61,6 +69,7 @@ class Queue:
         self._drawings = drawings
         self._logs = logs
         self._now_s = now_s
+        self._wanted_backend = wanted_backend
         self._work: asyncio.Task[None] | None = None
         self.recovered = asyncio.Event()
         self.look_again: Callable[[], Awaitable[None]] = _nothing_to_see
@@ -129,8 +138,12 @@ class Queue:
                 await self._train(key)
             return True
         except WorkerLost as error:
+            self._drop_the_card(key, error)
             return not self._restarts(key, error)
         except BackendError as error:
+            if self._drop_the_card(key, error):
+                await self._free(key)
+                return not self._restarts(key, error)
             if not self._kitchens.is_worker:
                 raise
             self._kitchens.fall_back(f"TensorFlow.js failed in the worker: {error.message}")
@@ -151,7 +164,7 @@ class Queue:
                 self._move(key, Event.MODEL_READY)
             return
         await self._make_room()
-        is_new = operation.checkpoint is None and _is_complete(operation.recipe)
+        is_new = operation.checkpoint is None and operation.can_be_run_again
         if is_new:
             # It may learn from what was drawn a moment ago.
             await self._drawings.hand_over()
@@ -160,8 +173,10 @@ class Queue:
             name=operation.name,
             created=operation.created,
             mode=self._store.state.worker.mode,
+            backend=operation.wanted or self._wanted_backend(),
+            without=operation.dropped,
         )
-        await self._kitchens.ask(order, operation=key, timeout_s=ANSWER_TIMEOUT_S)
+        await self._kitchens.ask(order, operation=key, timeout_s=PREPARED_WITHIN_S)
 
     async def _train(self, key: str) -> None:
         if self._stopped_meanwhile(key):
@@ -172,6 +187,20 @@ class Queue:
         match answer.message:
             case TrainingFailed(error=fault) | TrainingDispossessed(error=fault):
                 raise fault.as_error()
+
+    def _drop_the_card(self, key: str, error: BackendError | WorkerLost) -> bool:
+        """Whether a graphics card is at fault; the run goes on without it then."""
+        backend = self._store.get(key).computes_on
+        if backend not in GPU:
+            return False
+        self._logs.add("warning", f"{backend} is dropped: {error}", operation=key)
+        self._store.dispatch(Dropped(id=key, backend=backend))
+        return True
+
+    async def _free(self, key: str) -> None:
+        """Frees a model whose backend failed; that this may fail as well is no news."""
+        with suppress(BackburnerError):
+            await self._kitchens.ask(Dispose(), operation=key, timeout_s=ANSWER_TIMEOUT_S)
 
     def _restarts(self, key: str, error: WorkerLost | BackendError) -> bool:
         """Whether the run goes on in another kitchen; ends it when it does not."""
@@ -243,9 +272,3 @@ class Queue:
 
 async def _nothing_to_see() -> None:
     pass
-
-
-def _is_complete(recipe: Mapping[str, Any]) -> bool:
-    """Whether a recipe can be run as it stands: in records, examples are only counted."""
-    data = recipe.get("data")
-    return not (isinstance(data, Mapping) and "examples" in data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from backburner.core.lifecycle import Status
 from backburner.core.messages import LayerFacts
 from backburner.core.operation import Operation
@@ -34,6 +36,12 @@ def layer_rows(texts: Texts, layers: tuple[LayerFacts, ...]) -> list[tuple[str, 
     ]
 
 
+def fingerprint_words(operation: Operation) -> dict[str, str]:
+    """Every part of the fingerprint by name, and `short`; empty where there is none yet."""
+    found = operation.fingerprint
+    return {} if found is None else {**asdict(found), "short": found.short}
+
+
 def memory(texts: Texts, size: int) -> str:
     """A number of bytes as `66.6 kB` or `12.3 MB`."""
     if size < 1_000_000:
@@ -62,21 +70,32 @@ def _performance(texts: Texts, operation: Operation) -> dict[str, str]:
     at = operation.progress
     is_known = at is not None and operation.status in _TICKING
     mode = operation.mode
+    promised = operation.promised_s
     return {
         "speed": texts.number(at.samples_per_s) if at else none,
         "ms-per-step": texts("dashboard.figure.ms", ms=texts.number(at.ms_per_step, 1))
         if at
         else none,
         "left": duration(texts, at.eta_s) if at and is_known else none,
-        "backend": operation.backend or none,
+        "promised": none if promised is None else duration(texts, promised),
+        "backend": _backend(operation) or none,
         "thread": texts(f"dashboard.thread.{mode}") if mode else none,
     }
+
+
+def _backend(operation: Operation) -> str | None:
+    """`wasm (simd)`; stock kernels are not named."""
+    if operation.backend is None or operation.kernels in (None, "stock"):
+        return operation.backend
+    return f"{operation.backend} ({operation.kernels})"
 
 
 def _model(texts: Texts, operation: Operation) -> dict[str, str]:
     none = texts("common.none")
     count = operation.parameters
+    needed = operation.promised_bytes
     return {
         "parameters": none if count is None else texts.number(count),
         "memory": none if count is None else memory(texts, count * BYTES_PER_WEIGHT),
+        "needed": none if needed is None else memory(texts, needed),
     }

@@ -14,6 +14,7 @@ import traceback
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from backburner.core.backends import Trial
 from backburner.core.errors import BackburnerError
 
 # --- parts of messages -----------------------------------------------------------------
@@ -107,7 +108,9 @@ class StoredRun:
     page keeps a copy in localStorage, with a recipe whose examples are only counted. Absent
     figures are None; times are seconds since 1970. `progress` holds no points: the curves are
     kept apart. `checkpoint` is the step of the newest one, None where there is none; `redone`
-    counts the steps that were trained twice because of interruptions.
+    counts the steps that were trained twice because of interruptions. `inexact` says that parts
+    of it were computed in different ways, so that its result cannot be had again bit by bit;
+    `dropped` are the backends that failed under it. `promised_s` is how long it was to train.
     """
 
     id: str
@@ -130,6 +133,14 @@ class StoredRun:
     redone: int = 0
     data_sha256: str | None = None
     parameters: int | None = None
+    executor: str | None = None
+    recipe_sha256: str | None = None
+    version: str | None = None
+    inexact: bool = False
+    dropped: tuple[str, ...] = ()
+    measured: tuple[Trial, ...] = ()
+    promised_s: float | None = None
+    promised_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +173,22 @@ class TensorFacts:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanCall:
+    """One kernel call of a plan (engine/lowering.py).
+
+    `regions` are what it reads and writes, by name and shape, in the kernel's order, and `bytes`
+    how much that is; `ms` is the mean time of a call.
+    """
+
+    phase: str
+    layer: str
+    kernel: str
+    regions: tuple[str, ...]
+    bytes: int
+    ms: float
+
+
 # --- to the worker ---------------------------------------------------------------------
 
 
@@ -177,6 +204,10 @@ class InitTraining:
     back; refused with a StorageError when nothing is kept of it, or no checkpoint of one that is
     over. Either way the run is the sender's from now on: whoever had it before can write no
     checkpoint of it any more.
+
+    A new run computes on `backend`, if that works here; None leaves the choice to a measurement.
+    A kept one goes on on the backend of its checkpoint. On those of `without` it does neither:
+    they failed under this run, and are not chosen again for such a model.
     """
 
     tag: ClassVar[str] = "INIT_TRAINING"
@@ -184,6 +215,8 @@ class InitTraining:
     name: str = ""
     created: float = 0.0
     mode: str = "worker"
+    backend: str | None = None
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,6 +351,20 @@ class ChangeDrawings:
     remove_classes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Measure how long steps of a workload take. Answered by BenchResult.
+
+    `workload` and `options` are JSON as core/bench.py reads it. A training under way goes on
+    meanwhile, step by step in turn; on another backend than the one in use nothing may be under
+    way, and orders about models wait until it is over.
+    """
+
+    tag: ClassVar[str] = "BENCH"
+    workload: dict[str, object]
+    options: dict[str, object]
+
+
 # --- to the page -----------------------------------------------------------------------
 
 
@@ -352,6 +399,21 @@ class WorkerReady:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreparationReported:
+    """How the preparation of a run is doing: how much memory it needs, what is being tried.
+
+    `backend` is the one that is asked for something now: to start, to train the model for a
+    moment, or, being the chosen one, to build it for good. None before the first.
+    `available_bytes` is what a page can have here at most.
+    """
+
+    tag: ClassVar[str] = "PREPARING"
+    backend: str | None
+    needed_bytes: int
+    available_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelReady:
     """The model stands and waits for StartTraining.
 
@@ -362,6 +424,10 @@ class ModelReady:
     `step` is where the model stands: above 0 for a kept run, brought back from its checkpoint of
     that step. Then `progress` and `epoch_ends` say what was known there, and a second buffer
     holds the curves up to there (as CurvesRead).
+
+    `backend`, `kernels` and `executor` compute it; with `recipe_sha256`, `data_sha256` and
+    `version` they are its fingerprint. `measured` says how each backend did that was tried for
+    it; `promised_s` and `promised_bytes` what the whole run takes.
     """
 
     tag: ClassVar[str] = "MODEL_READY"
@@ -378,6 +444,15 @@ class ModelReady:
     step: int = 0
     progress: TrainingProgressed | None = None
     epoch_ends: tuple[EpochEnd, ...] = ()
+    backend: str = ""
+    kernels: str = ""
+    executor: str = ""
+    recipe_sha256: str = ""
+    version: str = ""
+    inexact: bool = False
+    measured: tuple[Trial, ...] = ()
+    promised_s: float | None = None
+    promised_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -519,6 +594,25 @@ class WeightsDescribed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BenchResult:
+    """How long a step took: the median, and the best, of each round, and how many it had.
+
+    `phases` are milliseconds of a step by phase (mean), as the executor names them; `plan` is the
+    plan's calls, if they were asked for and the executor has a plan.
+    """
+
+    tag: ClassVar[str] = "BENCH_RESULT"
+    backend: str
+    kernels: str
+    executor: str
+    ms_per_step: tuple[float, ...]
+    best_ms: tuple[float, ...]
+    steps: tuple[int, ...]
+    phases: dict[str, object]
+    plan: tuple[PlanCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunsListed:
     """Every kept run that can be read. `problem` says why none, or not all, can be.
 
@@ -611,10 +705,12 @@ Order = (
     | LoadData
     | ReadDrawings
     | ChangeDrawings
+    | Bench
 )
 Report = (
     WorkerReady
     | PartReported
+    | PreparationReported
     | ModelReady
     | TrainingProgressed
     | TrainingCompleted
@@ -629,6 +725,7 @@ Report = (
     | Pong
     | PredictionResult
     | WeightsDescribed
+    | BenchResult
     | RunsListed
     | CurvesRead
     | RunCleared
@@ -663,4 +760,5 @@ ANSWERS: dict[type[Order], tuple[type[Report], ...]] = {
     LoadData: (DataLoaded,),
     ReadDrawings: (DrawingsRead,),
     ChangeDrawings: (DrawingsChanged,),
+    Bench: (BenchResult,),
 }

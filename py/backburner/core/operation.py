@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from backburner.core.backends import Trial
+from backburner.core.fingerprint import Fingerprint
 from backburner.core.lifecycle import ACTIVE, Status
 from backburner.core.messages import EpochEnd, Fault, Guess, ModelReady, Score, TrainingProgressed
 
@@ -51,6 +53,60 @@ class Operation:
     """Whether another tab has it at this moment."""
     data_sha256: str | None = None
     parameters: int | None = None
+    executor: str | None = None
+    recipe_sha256: str | None = None
+    version: str | None = None
+    """Of the Backburner that computes it."""
+    wanted: str | None = None
+    """The backend that was asked for by name; None leaves it to a measurement."""
+    trying: str | None = None
+    """The backend that is being asked for something until its model stands: to be measured, or,
+    being the chosen one, to build it."""
+    measured: tuple[Trial, ...] = ()
+    """How the backends did that were tried for it."""
+    dropped: tuple[str, ...] = ()
+    """The backends that failed under it: it goes on without them."""
+    inexact: bool = False
+    """Whether parts of it were computed in different ways: then its result is not to be had again
+    bit by bit."""
+    promised_s: float | None = None
+    """How long it is to train, as far as a measurement could tell before it began."""
+    promised_bytes: int | None = None
+    available_bytes: int | None = None
+    """What a page can have here at most; of this page's runs only."""
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """All that its result follows from; None before its model stood."""
+        parts = (self.recipe_sha256, self.data_sha256, self.version, self.backend, self.kernels)
+        if any(part is None for part in (*parts, self.executor)):
+            return None
+        return Fingerprint(
+            recipe_sha256=self.recipe_sha256 or "",
+            data_sha256=self.data_sha256 or "",
+            version=self.version or "",
+            backend=self.backend or "",
+            kernels=self.kernels or "",
+            executor=self.executor or "",
+        )
+
+    @property
+    def computes_on(self) -> str | None:
+        """The backend that works for it, or did last, be it only for a trial; None before that."""
+        backend = self.trying or self.backend
+        return None if backend in self.dropped else backend
+
+    @property
+    def took_s(self) -> float | None:
+        """How long it has trained, once it is done: what its promise is held against."""
+        done = self.status is Status.COMPLETED and self.progress is not None
+        return self.progress.elapsed_s if done and self.progress else None
+
+    @property
+    def can_be_run_again(self) -> bool:
+        """Whether its recipe is all here: in records, examples are only counted."""
+        data = self.recipe.get("data")
+        return not (isinstance(data, Mapping) and "examples" in data)
 
     @property
     def step(self) -> int:
@@ -82,6 +138,11 @@ class Operation:
             "mode": self.mode,
             "backend": self.backend,
             "kernels": self.kernels,
+            "executor": self.executor,
+            "trying": self.trying,
+            "dropped": list(self.dropped),
+            "inexact": self.inexact,
+            "fingerprint": self.fingerprint and self.fingerprint.as_dict(),
             "started": self.started,
             "parameters": self.parameters,
             "checkpoint": self.checkpoint,
@@ -96,6 +157,10 @@ class Operation:
                 "finished": self.finished,
                 "elapsed_s": at.elapsed_s if at else None,
                 "ms_per_step": at.ms_per_step if at else None,
+                "promised_s": self.promised_s,
+                "promised_bytes": self.promised_bytes,
+                "took_s": self.took_s,
+                "measured": {each.backend: each.ms_per_step for each in self.measured},
             },
         }
 

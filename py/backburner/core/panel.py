@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from backburner.core.lifecycle import RESUMABLE, Status
+from backburner.core.lifecycle import ENDED, FINAL, RESUMABLE, Status
 from backburner.core.messages import Fault
 from backburner.core.operation import Operation
 from backburner.core.state import WITHOUT_WORKER, Worker
@@ -26,10 +26,16 @@ class Action(StrEnum):
     STOP = "stop"
     ABORT = "abort"
     PLAYGROUND = "playground"
+    RUN_AGAIN = "run-again"
     NEW_MODEL = "new-model"
     RESET = "reset"
     CLEAR = "clear"
 
+
+AS_PROMISED = 5
+"""A promise that is off by fewer percent has been kept."""
+
+SHORT_S = 1.0
 
 ASKED_FIRST = frozenset({Action.ABORT, Action.CLEAR})
 """What cannot be undone is asked about before it is done."""
@@ -79,6 +85,16 @@ _WAITING = {Status.PAUSING: Action.PAUSE, Status.STOPPING: Action.STOP}
 
 
 def _actions(operation: Operation) -> tuple[Action, ...]:
+    actions = _actions_of_the_status(operation)
+    is_over = operation.status in FINAL or _is_gone(operation)
+    if is_over and operation.can_be_run_again:
+        # Before New model: it leads to the same kind of place.
+        at = actions.index(Action.NEW_MODEL)
+        actions = (*actions[:at], Action.RUN_AGAIN, *actions[at:])
+    return actions
+
+
+def _actions_of_the_status(operation: Operation) -> tuple[Action, ...]:
     match operation.status:
         case Status.QUEUED | Status.INITIALIZING:
             return Action.STOP, Action.ABORT
@@ -109,6 +125,8 @@ def _status(operation: Operation) -> Line:
     match operation.status:
         case Status.QUEUED if operation.checkpoint is not None:
             name = "queued-again"
+        case Status.INITIALIZING if operation.trying:
+            name = "trying"
         case Status.INITIALIZING if operation.restarts:
             name = "restarting"
         case Status.COMPLETED if operation.checkpoint is None:
@@ -130,12 +148,55 @@ def _notes(operation: Operation) -> tuple[Line, ...]:
         notes.append(
             Line("dashboard.note.resumed-redone" if redone else "dashboard.note.resumed", values)
         )
+    notes += [*_promise(operation), *_backend_notes(operation)]
     if operation.status is Status.ABORTED and operation.checkpoint is not None:
         notes.append(Line("dashboard.note.kept", values))
     if operation.trouble is not None:
         reason = _TROUBLES.get(operation.trouble.name, "other")
         notes.append(Line(f"dashboard.note.trouble-{reason}", values))
     return tuple(notes)
+
+
+def _promise(operation: Operation) -> tuple[Line, ...]:
+    """What a run takes, before it is over; afterwards, how well that was foreseen."""
+    promised, needed = operation.promised_s, operation.promised_bytes
+    values: dict[str, int | float | str] = {"needed": _megabytes(needed or 0)}
+    if operation.status not in ENDED:
+        available = operation.available_bytes
+        if needed is not None and available is not None and needed > available:
+            return (Line("dashboard.note.too-large", {**values, "had": _megabytes(available)}),)
+        if promised is None:
+            return ()
+        return (Line("dashboard.note.promise", {**values, "promised": float(promised)}),)
+    took = operation.took_s
+    if promised is None or took is None or promised <= 0:
+        return ()
+    # Of runs that are over in a moment a share says nothing.
+    percent = round(100 * (took / promised - 1)) if took >= SHORT_S else 0
+    key = "longer" if percent >= AS_PROMISED else "shorter" if percent <= -AS_PROMISED else "kept"
+    found: dict[str, int | float | str] = {"promised": float(promised), "took": float(took)}
+    return (Line(f"dashboard.note.promise-{key}", {**found, "percent": abs(percent)}),)
+
+
+def _backend_notes(operation: Operation) -> list[Line]:
+    """What happened to the backend on the way, and what that means for the result."""
+    notes: list[Line] = []
+    now = operation.backend or ""
+    wanted = operation.wanted
+    if operation.dropped:
+        values = {"dropped": operation.dropped[-1], "backend": now}
+        is_on_another = bool(now) and now not in operation.dropped
+        name = "dropped" if is_on_another else "dropped-now"
+        notes.append(Line(f"dashboard.note.{name}", values))
+    elif wanted and operation.backend and wanted != operation.backend:
+        notes.append(Line("dashboard.note.not-as-wanted", {"wanted": wanted, "backend": now}))
+    if operation.inexact:
+        notes.append(Line("dashboard.note.inexact"))
+    return notes
+
+
+def _megabytes(size: int) -> int:
+    return max(1, round(size / 1e6))
 
 
 def _way_back(operation: Operation, values: Mapping[str, int | float | str]) -> Line:
@@ -160,6 +221,7 @@ def _values(operation: Operation) -> dict[str, int | float | str]:
         "resumed_at": operation.resumed_at or 0,
         "count": again if operation.status in RESUMABLE else operation.redone,
         "elapsed": operation.progress.elapsed_s if operation.progress else 0.0,
+        "trying": operation.trying or "",
     }
 
 

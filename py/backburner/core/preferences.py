@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 
+from backburner.core.backends import BACKENDS
 from backburner.core.texts import LANGUAGES
 
 SCHEMA = 1
@@ -21,6 +22,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "motion": ("system", "reduced"),
         "language": ("system", *LANGUAGES),
         "on_reload": ("resume", "ask"),
+        "backend": ("automatic", *BACKENDS),
     }
 )
 """The values of each preference that is a choice; the first one is the default."""
@@ -28,12 +30,16 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """`on_reload`: whether a run that was cut off is taken up by itself, or after a question."""
+    """`on_reload`: whether a run that was cut off is taken up by itself, or after a question.
+
+    `backend`: what new runs compute on; "automatic" is what a measurement finds the quickest.
+    """
 
     theme: str = "system"
     motion: str = "system"
     language: str = "system"
     on_reload: str = "resume"
+    backend: str = "automatic"
     debug: bool = False
 
     @classmethod

@@ -28,6 +28,7 @@ from backburner.core.messages import (
     CheckpointFailed,
     Fault,
     ModelReady,
+    PreparationReported,
     TrainingCompleted,
     TrainingProgressed,
     WorkerReady,
@@ -94,6 +95,15 @@ class State:
         waiting = (each for each in self.operations.values() if each.status is Status.QUEUED)
         return next(waiting, None)
 
+    @property
+    def backend(self) -> str | None:
+        """The backend in use: of what is under way, else of the last model that stands, else the
+        one that the worker started with. None before that is known."""
+        living = [each for each in self.operations.values() if each.lives and each.backend]
+        current = next((each for each in living if each.is_active), living[-1] if living else None)
+        facts = self.worker.facts
+        return current.backend if current else facts.backend if facts else None
+
     def queued_count(self) -> int:
         """How many operations wait."""
         return sum(each.status is Status.QUEUED for each in self.operations.values())
@@ -147,8 +157,23 @@ class Reported:
     """The worker reported on an operation."""
 
     id: str
-    report: ModelReady | TrainingProgressed | TrainingCompleted | Checkpointed | CheckpointFailed
+    report: (
+        PreparationReported
+        | ModelReady
+        | TrainingProgressed
+        | TrainingCompleted
+        | Checkpointed
+        | CheckpointFailed
+    )
     at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """A backend failed under an operation, which goes on without it."""
+
+    id: str
+    backend: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +224,7 @@ Change = (
     | Moved
     | Failed
     | Reported
+    | Dropped
     | Forgotten
     | Cleared
     | Marked
@@ -221,12 +247,16 @@ def reduce(state: State, change: Change) -> State:
             after = replace(
                 before,
                 status=advance(before.status, change.event),
+                trying=None,
                 error=change.error,
                 finished=change.at,
             )
             return _with(state, after)
         case Reported():
             return _with(state, _reported(state, state.operations[change.id], change))
+        case Dropped():
+            before = state.operations[change.id]
+            return _with(state, replace(before, dropped=(*before.dropped, change.backend)))
         case Forgotten():
             return _with(state, replace(state.operations[change.id], lives=False))
         case Cleared():
@@ -262,6 +292,7 @@ def _moved(operation: Operation, change: Moved) -> Operation:
         operation,
         status=advance(operation.status, change.event),
         checkpoint=operation.checkpoint if change.checkpoint is None else change.checkpoint,
+        trying=None,
     )
     match change.event:
         case Event.BEGIN:
@@ -282,6 +313,13 @@ def _moved(operation: Operation, change: Moved) -> Operation:
 def _reported(state: State, operation: Operation, change: Reported) -> Operation:
     facts = state.worker.facts
     match change.report:
+        case PreparationReported() as report:
+            return replace(
+                operation,
+                trying=report.backend,
+                promised_bytes=report.needed_bytes,
+                available_bytes=report.available_bytes,
+            )
         case ModelReady() as report:
             # A stop may have been asked for meanwhile; the model stands all the same.
             status = operation.status
@@ -292,11 +330,19 @@ def _reported(state: State, operation: Operation, change: Reported) -> Operation
                 status=status,
                 model=report,
                 lives=True,
-                backend=facts.backend if facts else None,
-                kernels=facts.kernels if facts else None,
+                backend=report.backend or (facts.backend if facts else None),
+                kernels=report.kernels or (facts.kernels if facts else None),
+                executor=report.executor or None,
                 mode=state.worker.mode,
                 data_sha256=report.data_sha256,
+                recipe_sha256=report.recipe_sha256 or None,
+                version=report.version or None,
                 parameters=report.parameters,
+                trying=None,
+                measured=report.measured or operation.measured,
+                inexact=report.inexact,
+                promised_s=report.promised_s,
+                promised_bytes=report.promised_bytes,
             )
         case TrainingProgressed() as report:
             # The points are on the curve already; the state keeps where the training is.

@@ -25,6 +25,7 @@ from backburner.views.control_panel import ControlPanel
 from backburner.views.earlier import Earlier
 from backburner.views.examples import Examples
 from backburner.views.figures import Figures
+from backburner.views.fingerprint import FingerprintPanel
 from backburner.views.logs_panel import LogsPanel
 from backburner.views.notice import Said
 from backburner.views.status_bar import Herald, StatusBar
@@ -73,10 +74,12 @@ class Dashboard:
             Action.CLEAR: operations.clear,
             Action.RESET: self._reset,
             Action.PLAYGROUND: lambda _key: go(View.PLAYGROUND),
+            Action.RUN_AGAIN: self._run_again,
             Action.NEW_MODEL: lambda _key: go(View.CREATE),
         }
         self._panel = ControlPanel(texts, commands, house.kitchens.retry_worker, tell)
         self._figures = Figures(texts)
+        self._fingerprint = FingerprintPanel(texts)
         self._charts = Charts(texts, ask, now_s)
         self._examples = Examples(texts, operations.predict_example, tell)
         self._logs = LogsPanel(texts, house.logs, ask)
@@ -86,6 +89,7 @@ class Dashboard:
 
     def install(self) -> None:
         self._panel.install()
+        self._fingerprint.install()
         self._charts.install()
         self._examples.install()
         self._logs.install()
@@ -115,6 +119,7 @@ class Dashboard:
         self._written.text("waiting", waiting_line(self._texts, state.queued_count()))
         self._panel.draw(shown, state.worker)
         self._figures.draw(shown)
+        self._fingerprint.draw(shown)
         self._draw_charts(state, shown)
         pixels = self._store.pictures.get(shown.id) if shown else None
         self._examples.draw(shown, pixels)
@@ -129,6 +134,12 @@ class Dashboard:
     def _shown(self, state: State) -> Operation | None:
         chosen = state.operations.get(self._chosen or "")
         return chosen or _latest(state)
+
+    def _run_again(self, key: str) -> None:
+        """Starts the same recipe once more, and shows that run."""
+        self._operations.run_again(key)
+        self.follow()
+        self._ask()
 
     async def _reset(self, key: str) -> None:
         """Frees what a run has left, and leads to where the next one is made."""

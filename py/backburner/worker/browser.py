@@ -1,7 +1,7 @@
 """The loop's kitchen in a browser: the port, the clocks, the data files and TensorFlow.js.
 
-Names of `js` are looked up when
-they are needed, never at import: this module is part of the memory snapshot that Node makes.
+Names of `js` are looked up when they are needed, never at import: this module is part of the
+memory snapshot that Node makes.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ import js
 import pyodide_js
 from pyodide.ffi import JsException, create_proxy, to_js
 
-from backburner.core.errors import DataError
+from backburner.core.errors import BackendError, DataError
 from backburner.core.messages import Pong
-from backburner.core.recipe import DigitsData, InlineData, Recipe
+from backburner.core.recipe import DigitsData, InlineData, NoiseData, Recipe
+from backburner.engine.canary import check_canary
 from backburner.engine.data import Dataset
+from backburner.engine.executor import Workload
+from backburner.engine.kernels import Kernels
+from backburner.engine.registered import register
 from backburner.engine.tensors import Tensors
-from backburner.engine.training import Training
+from backburner.engine.training import Training, needed_bytes
 
 
 class Turns:
@@ -64,16 +68,30 @@ class Turns:
 class BrowserKitchen:
     """Implements worker/kitchen.py's Kitchen on a JavaScript port.
 
-    `folder` is the address of the site's root, from which the data files are fetched. With
-    `debug` the Python objects that JavaScript holds are counted, at a small cost for each.
+    `folder` is the address of the site's root, from which the data files are fetched. `warn` hears
+    what is not as it should be. With `debug` the Python objects that JavaScript holds are counted,
+    at a small cost for each.
     """
 
-    def __init__(self, port: Any, tensors: Tensors, *, folder: str, debug: bool) -> None:
+    def __init__(
+        self,
+        port: Any,
+        tensors: Tensors,
+        *,
+        backend: str,
+        folder: str,
+        warn: Callable[[str], None],
+        debug: bool,
+    ) -> None:
+        self.backend = backend
         self._port = port
         self._tensors = tensors
         self._folder = folder
+        self._warn = warn
         self._debug = debug
         self._digits: Dataset | None = None
+        self._kernels: Kernels | None = None
+        self._kernels_loading: asyncio.Task[None] | None = None
         self._turns = Turns()
         self._listener: Any = None
         self._is_closed = False
@@ -83,12 +101,52 @@ class BrowserKitchen:
             pyodide_js._module.enable_pyproxy_allocation_tracing()
 
     @property
-    def backend(self) -> str:
-        return self._tensors.backend
-
-    @property
     def kernels(self) -> str:
-        return "stock"
+        return self._kernels.variant if self._kernels else "stock"
+
+    async def load_kernels(self) -> None:
+        """Takes over the kernels that scripts/kernels.mjs has compiled, for the wasm backend.
+
+        They have to know their sums first, or TensorFlow.js's own go on in their places. Once for
+        all who ask; who comes meanwhile waits, and whoever goes away lets the others have them.
+        Warns when they are not the ones that were wanted. Without any the engine computes with
+        what TensorFlow.js brings.
+        """
+        if self._kernels_loading is None:
+            self._kernels_loading = asyncio.ensure_future(self._take_kernels())
+        await asyncio.shield(self._kernels_loading)
+
+    async def _take_kernels(self) -> None:
+        reason = await self._try_kernels()
+        if reason:
+            self._warn(f"kernels {self.kernels} instead of others: {reason}")
+
+    async def _try_kernels(self) -> str:
+        """Gives the reason when they are not the ones that were wanted, else ""."""
+        found = js.backburnerKernels
+        if found.variant == "stock":
+            return str(found.reason)
+        try:
+            tensors = self._tensors.on("wasm")
+            kernels = await Kernels.load(tensors, found.module, found.variant)
+            register(tensors, kernels)
+        except BackendError as error:
+            return f"{found.variant}: {error.detail or error.message}"
+        try:
+            await check_canary(tensors, kernels)
+        except BackendError as error:
+            kernels.are_withdrawn = True
+            return f"{found.variant}: {error.detail or error.message}"
+        self._kernels = kernels
+        return str(found.reason)
+
+    def kernels_on(self, backend: str) -> str:
+        if backend != "wasm":
+            return "stock"
+        loading = self._kernels_loading
+        # Until they are there: those that are to come.
+        is_over = loading is not None and loading.done()
+        return self.kernels if is_over else str(js.backburnerKernels.variant)
 
     def listen(self, receive: Callable[[object, tuple[Any, ...]], None]) -> None:
         """Hands what arrives to `receive`; what came before is delivered now."""
@@ -120,15 +178,42 @@ class BrowserKitchen:
     async def turn(self) -> None:
         await self._turns.one()
 
-    async def prepare(self, recipe: Recipe, data: Dataset | None = None) -> Training:
-        return Training.from_recipe(recipe, data or await self._dataset(recipe), self._tensors)
+    async def gather(self, recipe: Recipe) -> Dataset:
+        if isinstance(recipe.data, InlineData):
+            return Dataset.from_inline(recipe.data)
+        if isinstance(recipe.data, NoiseData):
+            return Dataset.from_noise(recipe.data, recipe.seed)
+        assert isinstance(recipe.data, DigitsData)
+        return await self._load_digits()
+
+    async def start_backend(self, backend: str) -> None:
+        await self._tensors.start_backend(backend)
+        if backend == "wasm":
+            await self.load_kernels()
+
+    async def check_backend(self, backend: str) -> None:
+        await check_canary(self._tensors.on(backend))
+
+    async def prepare(self, recipe: Recipe, data: Dataset, *, backend: str) -> Training:
+        return Training.from_recipe(recipe, data, self._tensors.on(backend), self._kernels)
+
+    def needed_bytes(self, recipe: Recipe, data: Dataset, *, backend: str) -> int:
+        return needed_bytes(
+            Workload.from_recipe(recipe, data),
+            backend=backend,
+            has_kernels=self.kernels_on(backend) != "stock",
+        )
+
+    def device_gb(self) -> float | None:
+        found = getattr(js.navigator, "deviceMemory", None)  # Chromium alone has it
+        return float(found) if found else None
 
     def vitals(self, *, models: int, running: int) -> Pong:
         memory = self._tensors.memory()
         return Pong(
-            backend=self._tensors.backend,
+            backend=self.backend,
             tensors=memory["tensors"],
-            tensor_bytes=memory["bytes"],
+            tensor_bytes=memory["bytes"] + (self._kernels.allocated_bytes if self._kernels else 0),
             python_bytes=int(pyodide_js._module.HEAPU8.length),
             proxies=int(pyodide_js._module.pyproxy_alloc_map.size) if self._debug else None,
             models=models,
@@ -142,12 +227,6 @@ class BrowserKitchen:
                 key="data.source",
             )
         return len(await self._load_digits())
-
-    async def _dataset(self, recipe: Recipe) -> Dataset:
-        if isinstance(recipe.data, InlineData):
-            return Dataset.from_inline(recipe.data)
-        assert isinstance(recipe.data, DigitsData)
-        return await self._load_digits()
 
     async def _load_digits(self) -> Dataset:
         if self._digits is None:

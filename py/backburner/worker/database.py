@@ -96,8 +96,11 @@ class IndexedDatabase:
                 request.result.close()
 
         def on_upgrade() -> None:
+            # What an older version kept stays as it is.
+            there = request.result.objectStoreNames
             for name in STORES:
-                request.result.createObjectStore(name)
+                if not there.contains(name):
+                    request.result.createObjectStore(name)
 
         settled, take_away = _settled_by(request, on_success, on_upgrade)
         try:

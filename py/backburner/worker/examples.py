@@ -6,8 +6,10 @@ from array import array
 from collections.abc import Sequence
 from math import prod
 
+from backburner import __version__
 from backburner.core.errors import DataError
 from backburner.core.messages import LayerFacts, ModelReady
+from backburner.engine.checkpoint import recipe_sha256
 from backburner.engine.data import Dataset
 from backburner.engine.training import Training
 
@@ -20,7 +22,7 @@ def shown_examples(training: Training) -> tuple[int, ...]:
     return training.split.test[:SHOWN_EXAMPLES]
 
 
-def model_ready(training: Training) -> tuple[ModelReady, bytes]:
+def model_ready(training: Training, *, backend: str, kernels: str) -> tuple[ModelReady, bytes]:
     """What the page is told about a new model, and the pixels of the examples it shows."""
     spec, dataset, split = training.spec, training.dataset, training.split
     shown = shown_examples(training)
@@ -47,6 +49,11 @@ def model_ready(training: Training) -> tuple[ModelReady, bytes]:
         examples=shown,
         labels=tuple(dataset.classes[dataset.labels[index]] for index in shown),
         data_sha256=dataset.digest,
+        backend=backend,
+        kernels=kernels,
+        executor=training.executor.name,
+        recipe_sha256=recipe_sha256(training.recipe),
+        version=__version__,
     )
     return message, pixels(dataset, shown)
 

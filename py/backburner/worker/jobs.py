@@ -11,7 +11,13 @@ import asyncio
 from contextlib import aclosing
 from dataclasses import replace
 
-from backburner.core.errors import BackendError, Dispossessed, LifecycleError
+from backburner.core.backends import GPU
+from backburner.core.errors import (
+    BackendError,
+    Dispossessed,
+    LifecycleError,
+    TrainingDiverged,
+)
 from backburner.core.lifecycle import FINAL, Status
 from backburner.core.messages import (
     Fault,
@@ -25,14 +31,22 @@ from backburner.core.messages import (
     TrainingFailed,
 )
 from backburner.engine.training import Training
+from backburner.worker.choosing import Chooser
 from backburner.worker.keeping import Hold, Keeper
 from backburner.worker.kitchen import Kitchen
 from backburner.worker.training import TrainingRun
+from backburner.worker.trials import in_time
 from backburner.worker.voice import Voice
+
+TURN_EVERY_MS = 4.0
+"""Small steps are made several at a time: to give way takes longer than one of a twentieth of a
+millisecond. Whoever waits, orders and the page's own frames, waits no longer than this and a step;
+what is being written does not wait.
+"""
 
 
 class Job:
-    """Owns one model and its run; `task` trains it."""
+    """Owns one model and its run; `task` trains it. `shape` is what its pace is kept under."""
 
     def __init__(
         self,
@@ -41,6 +55,8 @@ class Job:
         run: TrainingRun,
         keeper: Keeper,
         *,
+        shape: str,
+        chooser: Chooser,
         kitchen: Kitchen,
         voice: Voice,
         hold: Hold,
@@ -50,6 +66,8 @@ class Job:
         self.keeper = keeper
         self.task: asyncio.Task[None] | None = None
         self._run = run
+        self._shape = shape
+        self._chooser = chooser
         self._kitchen = kitchen
         self._voice = voice
         self._hold = hold
@@ -143,9 +161,11 @@ class Job:
 
     async def _train_until_told(self, request: str | None) -> Message | None:
         """Trains to the end, or until a wish to stop is heard; gives what is to be said then."""
+        turned_ms = self._kitchen.clock_ms()
         async with aclosing(self._run.events()) as events:
             async for report in events:
                 if isinstance(report, TrainingCompleted):
+                    await self._learn()
                     safe = await self.keeper.settle(
                         status=Status.COMPLETED.value,
                         finished=self._kitchen.now_s(),
@@ -156,7 +176,11 @@ class Job:
                 if report is not None:
                     self._voice.send(report, request, self.id)
                 await self.keeper.begin_if_due()
+                took_ms = self._kitchen.clock_ms() - turned_ms
+                if took_ms < TURN_EVERY_MS and not self.keeper.is_writing:
+                    continue
                 await self._kitchen.turn()
+                turned_ms = self._kitchen.clock_ms()
                 if self._pauses and not self._stops:
                     await self._rest(request)
                 if self._stops:
@@ -186,12 +210,29 @@ class Job:
             await self.keeper.settle(status=Status.ABORTED.value, finished=now_s)
 
     async def _failed(self, error: Exception) -> Message:
-        """Keeps how it ended. What failed by the worker's machinery may go on in the page's."""
+        """Keeps how it ended. What failed by the machinery may go on on another."""
+        backend = self._run.backend
+        if isinstance(error, TrainingDiverged) and backend in GPU:
+            error = await self._judged(error, backend)
         fault = Fault.from_error(error)
-        may_go_on = isinstance(error, BackendError) and self.keeper.record.mode == "worker"
+        elsewhere = self.keeper.record.mode == "worker" or backend in GPU
+        may_go_on = isinstance(error, BackendError) and elsewhere
         status = Status.INTERRUPTED if may_go_on else Status.FAILED
         await self.keeper.note(status=status.value, error=fault, finished=self._kitchen.now_s())
         return TrainingFailed(error=fault)
+
+    async def _learn(self) -> None:
+        """A whole run says more of its backend's pace than a trial did."""
+        if self._run.ms_per_step:
+            await self._chooser.learn(self._shape, self._run.backend, self._run.ms_per_step)
+
+    async def _judged(self, error: Exception, backend: str) -> Exception:
+        """Whose fault it is that the numbers ran away: a card that lies has not trained at all."""
+        try:
+            await in_time(self._kitchen.check_backend(backend), backend)
+        except BackendError as lie:
+            return lie
+        return error
 
     def _flush(self, request: str | None) -> None:
         report = self._run.pending()

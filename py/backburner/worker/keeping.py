@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
+from backburner.core.backends import GPU
 from backburner.core.curves import Curves
 from backburner.core.errors import BackburnerError, BackendError, Dispossessed, Expired
 from backburner.core.messages import Checkpointed, CheckpointFailed, Fault, StoredRun
@@ -22,6 +23,7 @@ from backburner.worker.kitchen import Kitchen
 from backburner.worker.records import KeptCheckpoint
 from backburner.worker.storage import Row
 from backburner.worker.training import TrainingRun
+from backburner.worker.trials import in_time
 from backburner.worker.voice import Voice
 
 CHECKPOINT_EVERY_MS = 3_000.0
@@ -73,11 +75,16 @@ class Keeper:
         self.record = replace(self.record, **changes)
         self._is_stale = True
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether something is on its way into the database."""
+        return self._writing is not None
+
     async def begin_if_due(self) -> None:
         """To be called between two steps: begins a write if one is due and none is under way.
 
-        Raises Dispossessed as soon as it is known, and TrainingDiverged for weights that are no
-        numbers any more.
+        Raises Dispossessed as soon as it is known, TrainingDiverged for weights that are no
+        numbers any more, and BackendError for a graphics card that has failed.
         """
         if self.lost is not None:
             raise self.lost
@@ -136,10 +143,16 @@ class Keeper:
     async def _begin_checkpoint(self) -> None:
         began_ms = self._kitchen.clock_ms()
         self._begun_ms, self._begun_end = began_ms, self._run.last_end
-        step = self._training.step
+        step, backend = self._training.step, self._run.backend
+        if backend in GPU:
+            # A card that has lost its memory goes on with zeros: nothing of it is to be kept.
+            await in_time(self._kitchen.check_backend(backend), backend)
         try:
-            file = await self._training.checkpoint(kernels=self._kitchen.kernels)
+            kernels = self._kitchen.kernels_on(backend)
+            file = await in_time(self._training.checkpoint(kernels=kernels), backend)
         except BackendError as error:  # no room for the copies, say
+            if backend in GPU:
+                raise
             self._failed(step, error)
             return
         progress = self._run.progress()

@@ -15,11 +15,14 @@ class Kitchen(Protocol):
 
     @property
     def backend(self) -> str:
-        """The TensorFlow.js backend in use."""
+        """The TensorFlow.js backend that it was started with."""
 
     @property
     def kernels(self) -> str:
-        """Which kernels it has: "stock"."""
+        """Which kernels wasm has: "relaxed", "simd", or "stock" for TensorFlow.js's own."""
+
+    def kernels_on(self, backend: str) -> str:
+        """Which kernels a model has on a backend: only wasm has others than "stock"."""
 
     def post(self, text: str, buffers: tuple[bytes, ...]) -> None:
         """Sends a text with copies of the buffers; nothing posted is kept."""
@@ -33,11 +36,26 @@ class Kitchen(Protocol):
     async def turn(self) -> None:
         """Lets everything else that waits have its turn, messages included."""
 
-    async def prepare(self, recipe: Recipe, data: Dataset | None = None) -> Training:
-        """Loads the data, unless it is given, and builds the model.
+    async def gather(self, recipe: Recipe) -> Dataset:
+        """The data of a recipe whose source ships it, or that holds it. Raises DataError."""
+
+    async def start_backend(self, backend: str) -> None:
+        """Has a backend ready for `prepare`. Raises BackendError when it cannot be had here."""
+
+    async def check_backend(self, backend: str) -> None:
+        """Asks a backend that is ready a sum. Raises BackendError for a wrong answer, or none."""
+
+    async def prepare(self, recipe: Recipe, data: Dataset, *, backend: str) -> Training:
+        """Builds the model on a backend that is ready.
 
         Raises ConfigurationError or ProcessError.
         """
+
+    def needed_bytes(self, recipe: Recipe, data: Dataset, *, backend: str) -> int:
+        """How much memory a training holds there at its fullest. Raises LayerError."""
+
+    def device_gb(self) -> float | None:
+        """How much memory the device has, in GB, roughly; None where the browser does not say."""
 
     async def load(self, source: str) -> int:
         """Loads the shipped data of a source and keeps it; how many examples there are.

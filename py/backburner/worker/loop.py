@@ -24,6 +24,7 @@ from backburner.core.errors import (
 )
 from backburner.core.messages import (
     TO_WORKER,
+    Bench,
     ChangeDrawings,
     ClearRun,
     CurvesRead,
@@ -57,6 +58,8 @@ from backburner.core.messages import (
 )
 from backburner.core.wire import Envelope, decode, request_of
 from backburner.worker.archive import Archive
+from backburner.worker.bench import Workbench
+from backburner.worker.choosing import Chooser
 from backburner.worker.drawings import Shelf
 from backburner.worker.examples import example_numbers
 from backburner.worker.jobs import Job
@@ -81,9 +84,11 @@ class Loop:
         self._kitchen = kitchen
         self._archive = Archive(database)
         self._shelf = Shelf(database)
+        self._chooser = Chooser(kitchen, database)
         self._voice = Voice(kitchen.post, generation=generation, debug=debug)
         self._jobs: dict[str, Job] = {}
         self._openings: dict[str, Opening] = {}
+        self._workbench = Workbench(kitchen)
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
@@ -172,6 +177,8 @@ class Loop:
                 await self._read_curves(envelope)
             case ClearRun():
                 await self._clear(envelope)
+            case Bench():
+                self._answer(envelope, await self._workbench.measure(order))
             case ReadDrawings():
                 self._answer(envelope, await self._shelf.read())
             case ChangeDrawings():
@@ -190,6 +197,7 @@ class Loop:
             name,
             archive=self._archive,
             shelf=self._shelf,
+            chooser=self._chooser,
             kitchen=self._kitchen,
             voice=self._voice,
             hold=self._hold,
@@ -205,6 +213,7 @@ class Loop:
     async def _stop(self, envelope: Envelope, order: StopTraining) -> None:
         opening = self._openings.get(envelope.operation or "")
         if opening is not None:
+            opening.is_hurried = True
             await opening.over.wait()
         job = self._jobs.get(envelope.operation or "")
         if job is None and order.abort and envelope.operation:
@@ -277,8 +286,11 @@ class Loop:
     async def _free(self, name: str) -> None:
         job = self._jobs.get(name)
         if job is not None:
-            await job.end()
-            self._jobs.pop(name, None)
+            try:
+                await job.end()
+            finally:
+                # One that cannot be freed (its device is gone) is gone all the same.
+                self._jobs.pop(name, None)
 
     def _vitals(self) -> Pong:
         running = sum(job.task is not None for job in self._jobs.values())

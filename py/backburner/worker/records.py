@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from backburner.core.backends import Known
 from backburner.core.curves import Curves
 from backburner.core.errors import BadField, Damaged, NewerStorage
 from backburner.core.lifecycle import Status
@@ -142,6 +143,20 @@ class KeptDrawing:
     @classmethod
     def from_row(cls, row: Row) -> KeptDrawing:
         return cls(drawing=_field(_parsed(row), "drawing", Drawing))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptKnown:
+    """What was learned of the backends with one shape of model."""
+
+    known: Known
+
+    def to_row(self) -> Row:
+        return _row({"known": to_json(self.known)})
+
+    @classmethod
+    def from_row(cls, row: Row) -> KeptKnown:
+        return cls(known=_field(_parsed(row), "known", Known))
 
 
 def kept_dataset(data: Dataset) -> Row:

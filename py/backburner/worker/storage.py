@@ -20,9 +20,9 @@ from backburner.core.errors import Damaged
 Key = str | tuple[str, int]
 """Keys sort by name, then by number."""
 
-STORES = ("runs", "recipes", "checkpoints", "curves", "datasets", "drawings")
-SCHEMA = 1
-"""The version of the database; a newer one is left alone."""
+STORES = ("runs", "recipes", "checkpoints", "curves", "datasets", "drawings", "backends")
+SCHEMA = 2
+"""The version of the database; a newer one is left alone. 2 added `backends` to the stores of 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

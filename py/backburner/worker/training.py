@@ -23,6 +23,7 @@ from backburner.engine.data import Part
 from backburner.engine.results import Evaluation
 from backburner.engine.training import Training
 from backburner.worker.examples import shown_examples
+from backburner.worker.trials import in_time
 
 REPORT_EVERY_MS = 100.0
 """Ten reports a second are smooth to look at; more only cost the page time (SPEC A2)."""
@@ -31,14 +32,16 @@ REPORT_EVERY_MS = 100.0
 class TrainingRun:
     """Drives one Training to its end.
 
-    `clock_ms` gives milliseconds that never go back. The time of evaluations counts as
-    training time, because whoever waits for the end waits for them too.
+    `clock_ms` gives milliseconds that never go back; `backend` is what it computes on. The time
+    of evaluations counts as training time, because whoever waits for the end waits for them too.
     """
 
-    def __init__(self, training: Training, clock_ms: Callable[[], float]) -> None:
+    def __init__(self, training: Training, clock_ms: Callable[[], float], backend: str) -> None:
+        self.backend = backend
         self._training = training
         self._clock_ms = clock_ms
         self._pace = Pace()
+        self._steps = 0
         self._earlier_s = 0.0
         self._evaluation_ms = 0.0
         self._points: list[Point] = []
@@ -147,6 +150,11 @@ class TrainingRun:
             validation=self._last_end.validation if self._last_end else None,
         )
 
+    @property
+    def ms_per_step(self) -> float:
+        """The mean over all steps since the run was begun or taken up; 0 before the first."""
+        return self._pace.total_ms / self._steps if self._steps else 0.0
+
     # --- for keeping it ----------------------------------------------------------------
 
     @property
@@ -184,8 +192,9 @@ class TrainingRun:
 
     async def _one_step(self) -> None:
         began_ms = self._clock_ms()
-        result = await self._training.train_step()
+        result = await in_time(self._training.train_step(), self.backend)
         self._pace.add(self._clock_ms() - began_ms, result.samples)
+        self._steps += 1
         self._last = Point(step=result.step, loss=result.loss, accuracy=result.accuracy)
         self._points.append(self._last)
         self._epoch_points.append(self._last)
@@ -193,7 +202,8 @@ class TrainingRun:
 
     async def _evaluated(self, part: Part) -> AsyncIterator[Evaluation]:
         began_ms = self._clock_ms()
-        async for evaluation in self._training.evaluation(part):
+        evaluations = self._training.evaluation(part)
+        while (evaluation := await in_time(anext(evaluations, None), self.backend)) is not None:
             self._evaluation_ms += self._clock_ms() - began_ms
             yield evaluation
             began_ms = self._clock_ms()
