@@ -75,7 +75,7 @@ def plan_of_tiny() -> str:
     memory = Memory(given)
     calls = lower(given, memory, 32, lambda kernel, *window: 0)
     rows = ["| phase | layer | kernel | what it reads and writes |", "|---|---|---|---|"]
-    step = (*calls.forward, *calls.backward, *lower_update(memory, given.optimizer, None))
+    step = (*calls.step, *lower_update(memory, given.optimizer, None))
     for call in step:
         regions = ", ".join(f"{r.name} `{'x'.join(map(str, r.shape))}`" for r in call.regions)
         rows.append(f"| {call.phase} | {call.layer} | `{call.kernel}` | {regions} |")
@@ -87,11 +87,7 @@ def lowered(given: Workload, batch: int = BATCH) -> Calls:
 
 
 def kernels_of(calls: Calls) -> list[str]:
-    return [call.kernel for call in (*calls.forward, *calls.backward)]
-
-
-def written(calls: Calls) -> set[str]:
-    return {region.name for call in calls.backward for region in call.regions}
+    return [call.kernel for call in calls.step]
 
 
 def test_a_small_network_is_a_short_list_of_calls() -> None:
@@ -174,7 +170,7 @@ def test_regions_do_not_overlap_and_begin_at_cache_lines() -> None:
 def test_a_smaller_batch_uses_the_beginnings_of_the_same_regions() -> None:
     given = workload()
     full, short = lowered(given), lowered(given, batch=1)
-    for large, small in zip(full.forward, short.forward, strict=True):
+    for large, small in zip(full.step, short.step, strict=True):
         assert large.kernel == small.kernel
         for a, b in zip(large.regions, small.regions, strict=True):
             assert (a.name, a.offset) == (b.name, b.offset)

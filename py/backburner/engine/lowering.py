@@ -31,6 +31,7 @@ from backburner.core.layers import (
     Flatten,
     GlobalAveragePooling2D,
     MaxPooling2D,
+    Pooling2D,
 )
 from backburner.core.model import PlacedLayer
 from backburner.engine.executor import Workload
@@ -38,7 +39,6 @@ from backburner.engine.layout import ITEM_BYTES, Memory, Region
 from backburner.engine.optimizers import SGD, Adam, AdamW, Optimizer
 
 Phase = Literal["input", "forward", "loss", "backward", "update", "answer"]
-
 
 ACTIVATIONS: dict[Activation, int] = {"linear": 0, "relu": 1, "tanh": 2, "sigmoid": 3}
 """As workers/kernels/activations.c has them."""
@@ -90,11 +90,18 @@ class Calls:
     """
 
     rows: int
+    input: tuple[Call, ...]
     forward: tuple[Call, ...]
+    loss: Call
     backward: tuple[Call, ...]
     infer: tuple[Call, ...]
     logits: Region
     scratch_bytes: int
+
+    @property
+    def step(self) -> tuple[Call, ...]:
+        """All of a step but the update, in order."""
+        return (*self.input, *self.forward, self.loss, *self.backward)
 
 
 ScratchBytes: TypeAlias = Callable[..., int]
@@ -118,17 +125,15 @@ class _Lowering:
     passed_back: set[str] = field(default_factory=set)
 
     def calls(self) -> Calls:
-        layers = self.workload.spec.layers
         logits = self.memory.outputs[-1]
         rows = self.batch * (self.workload.spec.positions or 1)
         classes = self.workload.spec.classes
-        lists = []
-        for training in (True, False):
-            self.gather(rows)
-            for index, placed in enumerate(layers):
-                self.forward(index, placed, training=training)
-            lists.append(tuple(self.emitted))
-            self.emitted.clear()
+        self.gather(rows)
+        gathered = self.taken()
+        self.forward(training=True)
+        forward = self.taken()
+        self.forward(training=False)
+        infer = self.taken()
         memory, errors = self.memory, self.memory.errors[0]
         self.emit(
             "loss",
@@ -141,15 +146,24 @@ class _Lowering:
             rows,
             classes,
         )
+        (loss,) = self.taken()
         self.backward()
         return Calls(
             rows=rows,
-            forward=lists[0],
-            backward=tuple(self.emitted),
-            infer=lists[1],
+            input=gathered,
+            forward=forward,
+            loss=loss,
+            backward=self.taken(),
+            infer=infer,
             logits=logits.seen_as(rows, classes),
             scratch_bytes=self.scratch_bytes,
         )
+
+    def taken(self) -> tuple[Call, ...]:
+        """What was emitted since the last time."""
+        taken = tuple(self.emitted)
+        self.emitted.clear()
+        return taken
 
     def emit(self, phase: Phase, layer: str, kernel: str, *arguments: Argument) -> None:
         self.emitted.append(Call(phase=phase, layer=layer, kernel=kernel, arguments=arguments))
@@ -193,9 +207,12 @@ class _Lowering:
         region = self.memory.outputs[index - 1] if index else self.memory.inputs
         return self.of_batch(region)
 
-    def forward(self, index: int, placed: PlacedLayer, *, training: bool) -> None:
-        memory = self.memory
-        x, y = self.input_of(index), self.of_batch(memory.outputs[index])
+    def forward(self, *, training: bool) -> None:
+        for index, placed in enumerate(self.workload.spec.layers):
+            self.layer_forward(index, placed, training=training)
+
+    def layer_forward(self, index: int, placed: PlacedLayer, *, training: bool) -> None:
+        x, y = self.input_of(index), self.of_batch(self.memory.outputs[index])
         match placed.layer:
             case Conv2D() | Conv1D() | Dense():
                 self.weighted_sum(placed, x, y)
@@ -214,7 +231,7 @@ class _Lowering:
         assert isinstance(placed.layer, _LEARNING)
         window, activation = self.window(placed), placed.layer.activation
         kernel, bias = self.parameter(placed, "kernel"), self.parameter(placed, "bias")
-        lowest = 0.0 if activation == "relu" else _NO_BOUND
+        lowest = _lowest(activation)
         scratch = self.scratch("conv2d_scratch", window)
         self.emit("forward", placed.name, "conv2d", x, kernel, bias, y, lowest, scratch, *window)
         if activation not in ("linear", "relu"):
@@ -308,7 +325,7 @@ class _Lowering:
             activation = before.layer.activation
             if activation in ("linear", "relu"):
                 bias = self.parameter(before, "bias", "gradients")
-                lowest = 0.0 if activation == "relu" else _NO_BOUND
+                lowest = _lowest(activation)
                 self.passed_back.add(before.name)
         window = self.window(placed)
         self.emit("backward", placed.name, "max_pool_gradient", x, y, dy, dx, bias, lowest, *window)
@@ -322,21 +339,16 @@ class _Lowering:
             case Dense(units=units):
                 rows = self.batch * math.prod(shape[:-1])
                 return 1, 1, rows, shape[-1], units, 1, 1, 1, 1, 1, 1, 0, 0, 1, rows
-            case Conv1D(kernel_size=size, strides=stride, dilation_rate=dilation) as layer:
+            case Conv1D(kernel_size=size, strides=stride, dilation_rate=spread) as layer:
                 (positions, channels), (places, filters) = shape, out
                 before, _ = layer.sides(positions)
                 return (
                     *(self.batch, 1, positions, channels, filters, 1, size, 1, stride),
-                    *(1, dilation, 0, before, 1, places),
+                    *(1, spread, 0, before, 1, places),
                 )
-            case Conv2D(kernel_size=size, strides=strides, padding=padding, dilation_rate=dilation):
-                reach = (
-                    (size[0] - 1) * dilation[0] + 1,
-                    (size[1] - 1) * dilation[1] + 1,
-                )
-            case MaxPooling2D(pool_size=size, step=strides, padding=padding):
-                reach, dilation = size, (1, 1)
-            case AveragePooling2D(pool_size=size, step=strides, padding=padding):
+            case Conv2D(kernel_size=size, strides=strides, padding=padding) as conv:
+                reach, dilation = conv.window, conv.dilation_rate
+            case Pooling2D(pool_size=size, step=strides, padding=padding):
                 reach, dilation = size, (1, 1)
             case GlobalAveragePooling2D():
                 height, width, channels = shape
@@ -356,6 +368,11 @@ class _Lowering:
         )
 
 
+def _lowest(activation: Activation) -> float:
+    """What bounds the numbers of a kernel from below that has a relu in it, or none."""
+    return 0.0 if activation == "relu" else _NO_BOUND
+
+
 def _before(padding: str, length: int, places: int, stride: int, reach: int) -> int:
     """How much is padded above, or on the left (TensorFlow's rule: the odd one goes behind)."""
     return max(0, (places - 1) * stride + reach - length) // 2 if padding == "same" else 0
@@ -367,7 +384,7 @@ def _drop(rate: float) -> tuple[float, float]:
 
 
 def lower_update(memory: Memory, optimizer: Optimizer, clip_norm: float | None) -> tuple[Call, ...]:
-    """The calls that change the variables; the last one still wants the step's rate."""
+    """The calls that change the variables; the last one still wants the step's `optimizer.rate`."""
     calls: list[Call] = []
     variables, gradients = memory.blocks["variables"], memory.blocks["gradients"]
     if clip_norm is not None:
@@ -400,14 +417,3 @@ def _optimizer_call(
         *(variables, gradients, *moments, variables.count),
         *(adam.beta_1, 1 - adam.beta_1, adam.beta_2, 1 - adam.beta_2, adam.epsilon, decay),
     )
-
-
-def rate_of(optimizer: Optimizer, step: int) -> float:
-    """The last argument of the update: how far the `step`th step, counted from 1, goes."""
-    match optimizer:
-        case SGD(learning_rate=learning_rate):
-            return learning_rate
-        case Adam():
-            return optimizer.rate(step)
-        case AdamW(adam=adam):
-            return adam.rate(step)

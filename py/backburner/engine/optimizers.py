@@ -35,6 +35,10 @@ class SGD:
         """What is remembered of each parameter."""
         return ("velocity",) if self.momentum > 0 else ()
 
+    def rate(self, step: int) -> float:
+        """How far a step goes: the same at each."""
+        return self.learning_rate
+
     def update(
         self,
         tensors: Tensors,
@@ -114,6 +118,10 @@ class AdamW:
     @property
     def slots(self) -> tuple[str, ...]:
         return self.adam.slots
+
+    def rate(self, step: int) -> float:
+        """That of `adam`."""
+        return self.adam.rate(step)
 
     def update(
         self,

@@ -30,7 +30,6 @@ from backburner.engine.lowering import (
     Calls,
     lower,
     lower_update,
-    rate_of,
 )
 from backburner.engine.randomness import key
 from backburner.engine.safetensors import Numbers
@@ -135,7 +134,7 @@ class Plan:
             *before, last = self._update
             for call in before:
                 call()
-            last(rate_of(self._workload.optimizer, step + 1))
+            last(self._workload.optimizer.rate(step + 1))
             self._lap("update")
         return loss, share
 
@@ -187,7 +186,7 @@ class Plan:
         self._check_lives("read")
         parameters: dict[str, Numbers] = {}
         state: dict[str, Numbers] = {}
-        shapes, _ = self._workload.shapes()
+        shapes, order = self._workload.shapes()
         for block, pieces in self._memory.parameters.items():
             if block == "gradients":
                 continue
@@ -200,7 +199,6 @@ class Plan:
                     parameters[name] = numbers
                 else:
                     state[f"{name}/{block}"] = numbers
-        order = self._workload.shapes()[1]
         return parameters, {name: state[name] for name in order}
 
     def write(self, parameters: Mapping[str, Numbers], state: Mapping[str, Numbers]) -> None:
@@ -244,7 +242,7 @@ class Plan:
                 bytes=sum(region.size for region in call.regions),
                 ms=self._time(call, clock_ms),
             )
-            for call in (*calls.forward, *calls.backward, *self._update_calls)
+            for call in (*calls.step, *self._update_calls)
         ]
         for region, data in kept:
             self._kernels.write(self._at(region), data)
@@ -292,17 +290,16 @@ class Plan:
                 *(rows, classes),
             ),
         )
-        loss, *backward = calls.backward
 
-        def bind(those: Sequence[Call], *, is_input: bool = False) -> tuple[Kernel, ...]:
-            return tuple(self._bind(each) for each in those if (each.phase == "input") == is_input)
+        def bind(those: Sequence[Call]) -> tuple[Kernel, ...]:
+            return tuple(map(self._bind, those))
 
         return _Bound(
             calls=calls,
-            input=bind(calls.forward, is_input=True),
+            input=bind(calls.input),
             forward=bind(calls.forward),
-            loss=self._bind(loss),
-            backward=bind(backward),
+            loss=self._bind(calls.loss),
+            backward=bind(calls.backward),
             infer=bind(calls.infer),
             softmax=self._bind(softmax),
             answers=self._bind(answers),
