@@ -6,33 +6,29 @@ which names the key. Both sides read it here: the page, to refuse at once, and t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 from backburner.core.backends import BACKENDS
+from backburner.core.data_sources import NoiseData
 from backburner.core.errors import RecipeError
-from backburner.core.layers import Layer, layers_from_wire
+from backburner.core.inline_data import LARGEST_SIDE, MOST_INLINE_NUMBERS
+from backburner.core.layer import Layer
+from backburner.core.layers import layers_from_wire
 from backburner.core.model import ModelSpec
 from backburner.core.options import (
     Option,
     as_integer,
     as_number,
+    boolean,
     choice,
     integer,
     read_by,
     read_object,
+    read_settings,
     refusal,
 )
-from backburner.core.recipe import (
-    BATCH_SIZE,
-    LARGEST_SIDE,
-    MOST_INLINE_NUMBERS,
-    OPTIMIZER,
-    ModelRecipe,
-    NoiseData,
-    Optimizer,
-    Recipe,
-    TrainingRecipe,
-)
+from backburner.core.recipe import ModelRecipe, Recipe
+from backburner.core.training_settings import BATCH_SIZE, OPTIMIZER, Optimizer, TrainingRecipe
 
 BATCHES = 4
 """How many different batches of noise there are."""
@@ -55,12 +51,6 @@ def _milliseconds(low: float, way_out: str) -> Option:
     return Option(read=read, schema={"type": "number", "minimum": low, "maximum": _LONGEST_MS})
 
 
-def _yes_or_no(value: object, key: str) -> bool:
-    if not isinstance(value, bool):
-        raise refusal(value, key, "it must be true or false", "true lists every kernel call.")
-    return value
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchOptions:
     """How it is measured. `backend` of None is the worker's first; times are of steps alone.
@@ -80,23 +70,12 @@ class BenchOptions:
     rounds: int = field(
         default=3, metadata=read_by(integer(1, 1000, "3 are usual; each gives one median."))
     )
-
-    explain: bool = field(
-        default=False, metadata=read_by(Option(read=_yes_or_no, schema={"type": "boolean"}))
-    )
+    explain: bool = field(default=False, metadata=read_by(boolean("true lists every kernel call.")))
 
     @classmethod
     def from_wire(cls, wire: object) -> BenchOptions:
         """Reads any JSON value; what is left out has its default. Raises RecipeError."""
-        options = {f.name: f for f in fields(cls)}
-        given = read_object({} if wire is None else wire, "", tuple(options))
-        return cls(
-            **{
-                name: options[name].metadata["option"].read(value, name)
-                for name, value in given.items()
-                if value is not None or options[name].default is not None
-            }
-        )
+        return read_settings(cls, {} if wire is None else wire, "")
 
     @property
     def longest_ms(self) -> float:

@@ -1,371 +1,84 @@
-"""The layers a model is built from: their options, their shapes, their parameters.
+"""The layers a model is built from: those that are neither windows nor normalizations, and the
+table of all.
 
-Owns which types there are (`LAYER_TYPES`), what each makes of a shape, and which parameters it
-needs; whether a list of them works as a whole is core/model.py's. It must not know how a layer
-is computed: the page counts parameters with this module, and has no TF.js.
-
-Types and options have Keras's names and defaults. Shapes are of one example, without the batch:
-`(height, width, channels)` of a picture, `(positions, channels)` of a sequence, `(features,)` of a
-row of numbers.
+Owns which types there are (`LAYER_TYPES`); whether a list of them works as a whole is
+core/model.py's.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, ClassVar, Literal, Self, cast
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
-from backburner.core.errors import LayerError, RecipeError
+from backburner.core.convolutions import Conv1D, Conv2D, DepthwiseConv2D, SeparableConv2D
+from backburner.core.errors import LayerError
+from backburner.core.layer import (
+    ACTIVATION,
+    Activation,
+    Layer,
+    ParameterSpec,
+    Shape,
+    kernel_and_bias,
+    shape_words,
+)
+from backburner.core.normalizations import BatchNormalization, LayerNormalization
 from backburner.core.options import (
-    choice,
+    Option,
+    as_integer,
     closest,
     fraction,
     integer,
     listed,
-    pair,
     read_by,
-    read_object,
+    refusal,
     show,
     sizes,
 )
+from backburner.core.poolings import AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D
 
-Shape = tuple[int, ...]
-Padding = Literal["valid", "same"]
-SequencePadding = Literal["valid", "same", "causal"]
-Activation = Literal["linear", "relu", "tanh", "sigmoid", "softmax"]
-
-ACTIVATIONS: tuple[Activation, ...] = ("relu", "tanh", "sigmoid", "softmax", "linear")
 MOST_LAYERS = 200
+MOST_NESTED = 4
+_LONGEST_SIDE = 65_536
 
-CAME_LATER = "came_later"
-"""Marks, in a field's metadata, an option that recipes of the first version did not have."""
-
-LATER_TYPES = (
-    "depthwise_conv2d",
-    "separable_conv2d",
-    "batch_normalization",
-    "layer_normalization",
-    "embedding",
-    "reshape",
-    "residual",
-)
-
-_FILTERS = integer(1, 4096, "Small models use 8 to 64.")
 _UNITS = integer(1, 65536, "Small models use 10 to 128.")
-_KERNEL = pair(64, "3 is the usual size.")
-_STEP = pair(64, "1 looks at every place, 2 at every second one.")
-_POOL = pair(64, "2 halves the picture, which is the usual size.")
 _RATE = fraction("0.25 forgets a quarter of the numbers at each step, which is a good start.")
-_DILATION = pair(64, "1 looks at neighbours, 2 at every second place, so the window reaches wider.")
-_LENGTH = integer(1, 1024, "3 is the usual size.")
-_HOP = integer(1, 1024, "1 looks at every position, 2 at every second one.")
-_SPREAD = integer(
-    1, 1024, "1 looks at neighbours, 2 at every second position, so the window reaches wider."
+
+
+def _read_target(value: object, key: str) -> tuple[int, ...]:
+    sides = value if isinstance(value, list | tuple) else ()
+    numbers = [as_integer(side) for side in sides]
+    if not (
+        1 <= len(numbers) <= 3
+        and all(n is not None and (n == -1 or 1 <= n <= _LONGEST_SIDE) for n in numbers)
+        and numbers.count(-1) <= 1
+    ):
+        raise refusal(
+            value,
+            key,
+            f"it must be a list of one to three sides from 1 to {_LONGEST_SIDE:,}, of which one "
+            "may be -1",
+            "For example [8, 8, 4] for a picture, or [-1, 16] for a sequence.",
+        )
+    return tuple(n for n in numbers if n is not None)
+
+
+_SIDE = {"anyOf": [{"const": -1}, {"type": "integer", "minimum": 1, "maximum": _LONGEST_SIDE}]}
+_TARGET = Option(
+    read=_read_target, schema={"type": "array", "items": _SIDE, "minItems": 1, "maxItems": 3}
 )
-_PADDING = choice(("valid", "same"))
-_SEQUENCE_PADDING = choice(("valid", "same", "causal"))
-_ACTIVATION = choice(ACTIVATIONS, none_means="linear")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParameterSpec:
-    """One tensor that a layer learns, and how it starts.
-
-    `fan_in` and `fan_out` are Keras's: the numbers that go into, and come out of, one unit.
-    Glorot's uniform initializer draws from ±sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio
-    2010, "Understanding the difficulty of training deep feedforward neural networks").
-    """
-
-    name: Literal["kernel", "bias"]
-    shape: Shape
-    initializer: Literal["glorot_uniform", "zeros"]
-    fan_in: int
-    fan_out: int
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
-
-class Layer:
-    """What all layer types share: reading and writing themselves, by their fields."""
-
-    __slots__ = ()
-    type: ClassVar[str]
-
-    @classmethod
-    def options(cls) -> dict[str, Field[Any]]:
-        """The fields of a recipe's layer of this type, in order; each has metadata `option`."""
-        return {f.name: f for f in fields(cast(Any, cls))}
-
-    @classmethod
-    def from_wire(cls, wire: Mapping[str, object], where: str = "layer") -> Self:
-        """Reads `{"type": …, option: …}`; `where` is its place, such as `model.layers[2]`.
-
-        Raises LayerError, with the option's key where one option is at fault.
-        """
-        options = cls.options()
-        try:
-            given = read_object(wire, where, ("type", *options))
-            given.pop("type", None)
-            for name, option in options.items():
-                if option.default is MISSING and name not in given:
-                    raise RecipeError(
-                        f"{where}: {cls.type} needs {name}. "
-                        f'Write {{"type": "{cls.type}", "{name}": …}}.',
-                        key=f"{where}.{name}",
-                    )
-            layer = cls(
-                **{
-                    name: options[name].metadata["option"].read(value, f"{where}.{name}")
-                    for name, value in given.items()
-                    if value is not None or options[name].default is not None
-                }
-            )
-            layer.check_options(where)
-            return layer
-        except RecipeError as error:
-            raise LayerError(error.message, key=error.key) from None
-
-    def to_wire(self) -> dict[str, object]:
-        """The layer with every option spelled out; sizes are `[height, width]`.
-
-        An option that came later stands there only where it is not at its default: the hashes of
-        recipes that do not use it stay what they were.
-        """
-        wire: dict[str, object] = {"type": self.type}
-        for name, option in self.options().items():
-            value = getattr(self, name)
-            if option.metadata.get(CAME_LATER) and value == option.default:
-                continue
-            wire[name] = list(value) if isinstance(value, tuple) else value
-        return wire
-
-    def check_options(self, where: str) -> None:
-        """Raises RecipeError for options that are right one by one, but not together."""
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """What becomes of one example's shape. Raises LayerError when nothing is left."""
-        raise NotImplementedError
-
-    def parameters(self, input_shape: Shape) -> tuple[ParameterSpec, ...]:
-        """What is learned, in a fixed order. Layers that learn nothing have none."""
-        return ()
-
-    def multiply_adds(self, input_shape: Shape) -> int:
-        """Multiplications with addition of one forward pass of one example (bias left out)."""
-        return 0
-
-
-def _image(layer: Layer, shape: Shape) -> tuple[int, int, int]:
-    if len(shape) != 3:
-        if len(shape) == 2:
-            raise LayerError(
-                f"{layer.type} works on pictures (height, width, channels), but what reaches it "
-                f"is {_sequence_words(shape)}. Use conv1d there."
-            )
-        raise LayerError(
-            f"{layer.type} works on pictures (height, width, channels), but what reaches it is "
-            f"a row of {shape[0]:,} numbers. Put it before the flatten, dense or global pooling."
-        )
-    return shape[0], shape[1], shape[2]
-
-
-def _sequence_words(shape: Shape) -> str:
-    return f"a sequence of {shape[0]:,} positions with {shape[1]:,} numbers each"
-
-
-def _windows(
-    layer: Layer,
-    shape: Shape,
-    window: tuple[int, int],
-    strides: tuple[int, int],
-    padding: Padding,
-) -> tuple[int, int]:
-    """How many places a sliding window has, down and across."""
-    height, width, _ = _image(layer, shape)
-    if padding == "same":
-        return -(-height // strides[0]), -(-width // strides[1])
-    down = (height - window[0]) // strides[0] + 1
-    across = (width - window[1]) // strides[1] + 1
-    if down < 1 or across < 1:
-        raise LayerError(
-            f"{layer.type} looks through a window of {sizes(window)}, but the picture "
-            f"that reaches it is only {sizes((height, width))}, so nothing would be left. Make the "
-            'window smaller, write "padding": "same", or take away a pooling or stride before it.'
-        )
-    return down, across
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conv2D(Layer):
-    """Slides `filters` small patterns over the picture."""
-
-    type: ClassVar[str] = "conv2d"
-    filters: int = field(metadata=read_by(_FILTERS))
-    kernel_size: tuple[int, int] = field(metadata=read_by(_KERNEL))
-    strides: tuple[int, int] = field(default=(1, 1), metadata=read_by(_STEP))
-    padding: Padding = field(default="valid", metadata=read_by(_PADDING))
-    activation: Activation = field(default="linear", metadata=read_by(_ACTIVATION))
-
-    dilation_rate: tuple[int, int] = field(
-        default=(1, 1), metadata=read_by(_DILATION) | {CAME_LATER: True}
-    )
-
-    def check_options(self, where: str) -> None:
-        _check_dilation(self.strides, self.dilation_rate, where)
-
-    @property
-    def window(self) -> tuple[int, int]:
-        """How far the kernel reaches, down and across, with the places that it leaves out."""
-        (height, width), (down, across) = self.kernel_size, self.dilation_rate
-        return down * (height - 1) + 1, across * (width - 1) + 1
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        down, across = _windows(self, input_shape, self.window, self.strides, self.padding)
-        return down, across, self.filters
-
-    def parameters(self, input_shape: Shape) -> tuple[ParameterSpec, ...]:
-        height, width = self.kernel_size
-        channels = input_shape[2]
-        fan_in, fan_out = height * width * channels, height * width * self.filters
-        return _kernel_and_bias((height, width, channels, self.filters), fan_in, fan_out)
-
-    def multiply_adds(self, input_shape: Shape) -> int:
-        down, across, filters = self.output_shape(input_shape)
-        return down * across * filters * math.prod(self.kernel_size) * input_shape[2]
-
-
-def _check_dilation(strides: tuple[int, ...], dilation: tuple[int, ...], where: str) -> None:
-    """Keras's rule: a window either hops or reaches wider."""
-    if max(strides) > 1 and max(dilation) > 1:
-        raise RecipeError(
-            f"{where}: strides and dilation_rate are both above 1, and a window can either hop or "
-            "reach wider. Leave one of them at 1.",
-            key=f"{where}.dilation_rate",
-        )
-
-
-def _kernel_and_bias(shape: Shape, fan_in: int, fan_out: int) -> tuple[ParameterSpec, ...]:
-    return (
-        ParameterSpec(
-            name="kernel",
-            shape=shape,
-            initializer="glorot_uniform",
-            fan_in=fan_in,
-            fan_out=fan_out,
-        ),
-        ParameterSpec(
-            name="bias", shape=shape[-1:], initializer="zeros", fan_in=fan_in, fan_out=fan_out
-        ),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conv1D(Layer):
-    """Slides `filters` small patterns along a sequence.
-
-    `causal` padding lets a position see itself and earlier ones only.
-    """
-
-    type: ClassVar[str] = "conv1d"
-    filters: int = field(metadata=read_by(_FILTERS))
-    kernel_size: int = field(metadata=read_by(_LENGTH))
-    strides: int = field(default=1, metadata=read_by(_HOP))
-    padding: SequencePadding = field(default="valid", metadata=read_by(_SEQUENCE_PADDING))
-    dilation_rate: int = field(default=1, metadata=read_by(_SPREAD))
-    activation: Activation = field(default="linear", metadata=read_by(_ACTIVATION))
-
-    def check_options(self, where: str) -> None:
-        _check_dilation((self.strides,), (self.dilation_rate,), where)
-
-    @property
-    def window(self) -> int:
-        """How far the kernel reaches, with the positions that it leaves out."""
-        return self.dilation_rate * (self.kernel_size - 1) + 1
-
-    def sides(self, positions: int) -> tuple[int, int]:
-        """How many zeros stand before and after the sequence."""
-        if self.padding == "valid":
-            return 0, 0
-        if self.padding == "causal":
-            return self.window - 1, 0
-        places = -(-positions // self.strides)
-        missing = max(0, (places - 1) * self.strides + self.window - positions)
-        return missing // 2, missing - missing // 2
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 2:
-            found = (
-                f"a row of {input_shape[0]:,} numbers"
-                if len(input_shape) == 1
-                else f"a picture of {sizes(input_shape)}"
-            )
-            raise LayerError(
-                f"conv1d works on sequences (positions, channels), but what reaches it is {found}. "
-                "Use conv2d on pictures, and dense on rows."
-            )
-        positions, _ = input_shape
-        places = (sum(self.sides(positions)) + positions - self.window) // self.strides + 1
-        if places < 1:
-            raise LayerError(
-                f"conv1d looks through a window of {self.window:,} positions, but the sequence "
-                f"that reaches it has only {positions:,}, so nothing would be left. Make the "
-                'window smaller, or write "padding": "same" or "causal".'
-            )
-        return places, self.filters
-
-    def parameters(self, input_shape: Shape) -> tuple[ParameterSpec, ...]:
-        size, channels = self.kernel_size, input_shape[1]
-        return _kernel_and_bias(
-            (size, channels, self.filters), size * channels, size * self.filters
-        )
-
-    def multiply_adds(self, input_shape: Shape) -> int:
-        places, filters = self.output_shape(input_shape)
-        return places * filters * self.kernel_size * input_shape[1]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pooling2D(Layer):
-    """Keeps one number of each window. `strides` of None is the window's own size."""
-
-    pool_size: tuple[int, int] = field(default=(2, 2), metadata=read_by(_POOL))
-    strides: tuple[int, int] | None = field(default=None, metadata=read_by(_STEP))
-    padding: Padding = field(default="valid", metadata=read_by(_PADDING))
-
-    @property
-    def step(self) -> tuple[int, int]:
-        return self.strides or self.pool_size
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        down, across = _windows(self, input_shape, self.pool_size, self.step, self.padding)
-        return down, across, input_shape[2]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MaxPooling2D(Pooling2D):
-    """Keeps the largest number of each window."""
-
-    type: ClassVar[str] = "max_pooling2d"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AveragePooling2D(Pooling2D):
-    """Keeps the mean of each window."""
-
-    type: ClassVar[str] = "average_pooling2d"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GlobalAveragePooling2D(Layer):
-    """Keeps one number for each channel: its mean over the whole picture."""
-
-    type: ClassVar[str] = "global_average_pooling2d"
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return (_image(self, input_shape)[2],)
+_INNER = Option(
+    read=lambda value, key: _read_list(value, key),  # of layers, of which there is a table below
+    schema={
+        "type": "array",
+        "items": {"$ref": "#/$defs/layer"},
+        "minItems": 1,
+        "maxItems": MOST_LAYERS,
+    },
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,7 +87,7 @@ class Dense(Layer):
 
     type: ClassVar[str] = "dense"
     units: int = field(metadata=read_by(_UNITS))
-    activation: Activation = field(default="linear", metadata=read_by(_ACTIVATION))
+    activation: Activation = field(default="linear", metadata=read_by(ACTIVATION))
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) == 3:
@@ -385,7 +98,7 @@ class Dense(Layer):
         return (*input_shape[:-1], self.units)
 
     def parameters(self, input_shape: Shape) -> tuple[ParameterSpec, ...]:
-        return _kernel_and_bias((input_shape[-1], self.units), input_shape[-1], self.units)
+        return kernel_and_bias((input_shape[-1], self.units), input_shape[-1], self.units)
 
     def multiply_adds(self, input_shape: Shape) -> int:
         return math.prod(input_shape) * self.units
@@ -412,6 +125,83 @@ class Flatten(Layer):
         return (math.prod(input_shape),)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reshape(Layer):
+    """Gives the same numbers another shape; one side of it may be -1, for what is left."""
+
+    type: ClassVar[str] = "reshape"
+    target_shape: tuple[int, ...] = field(metadata=read_by(_TARGET))
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        count = math.prod(input_shape)
+        known = math.prod(side for side in self.target_shape if side != -1)
+        if count % known or (-1 not in self.target_shape and count != known):
+            raise LayerError(
+                f"reshape cannot make {sizes(self.target_shape)} of what reaches it, which is "
+                f"{shape_words(input_shape)}: {count:,} numbers in all. Choose sides whose product "
+                "is that, or write -1 for one of them."
+            )
+        return tuple(count // known if side == -1 else side for side in self.target_shape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedding(Layer):
+    """Looks up `output_dim` numbers for each symbol of a text, which it learns.
+
+    `input_dim` is how many symbols there are; left out, it is what the data have.
+    """
+
+    type: ClassVar[str] = "embedding"
+    output_dim: int = field(metadata=read_by(_UNITS))
+    input_dim: int | None = field(default=None, metadata=read_by(_UNITS))
+
+    def of_symbols(self, symbols: int | None) -> Embedding:
+        """The same layer on data of so many symbols; None: the data are no text.
+
+        Raises LayerError where it cannot stand.
+        """
+        if symbols is None:
+            raise LayerError(
+                "embedding looks up the symbols of a text, but what reaches it are numbers. It "
+                'comes first in a model of text, with "data": {"source": "text"}. Take it away '
+                "here."
+            )
+        if self.input_dim is not None and self.input_dim < symbols:
+            raise LayerError(
+                f"embedding has an input_dim of {self.input_dim:,}, but the text has {symbols:,} "
+                "different characters. Leave input_dim out, and it is chosen for you."
+            )
+        return replace(self, input_dim=self.input_dim or symbols)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape, self.output_dim)
+
+    def parameters(self, input_shape: Shape) -> tuple[ParameterSpec, ...]:
+        shape = (self.input_dim or 0, self.output_dim)
+        return (ParameterSpec(name="embeddings", shape=shape, initializer="uniform"),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Residual(Layer):
+    """Adds what reaches it to what its layers make of it (He et al. 2016)."""
+
+    type: ClassVar[str] = "residual"
+    layers: tuple[Layer, ...] = field(metadata=read_by(_INNER))
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def check_sum(self, input_shape: Shape, inner_shape: Shape) -> None:
+        """Raises LayerError unless the two can be added."""
+        if input_shape != inner_shape:
+            raise LayerError(
+                f"residual adds what its layers put out, {shape_words(inner_shape)}, to what "
+                f"reaches it, {shape_words(input_shape)}, and both must have the same shape. Give "
+                f"its last layer {input_shape[-1]:,} filters or units, and use "
+                '"padding": "same" (on text "causal") and no strides or pooling in it.'
+            )
+
+
 LAYER_TYPES: dict[str, type[Layer]] = {
     layer.type: layer
     for layer in (
@@ -423,6 +213,13 @@ LAYER_TYPES: dict[str, type[Layer]] = {
         Dense,
         Dropout,
         Flatten,
+        DepthwiseConv2D,
+        SeparableConv2D,
+        BatchNormalization,
+        LayerNormalization,
+        Embedding,
+        Reshape,
+        Residual,
     )
 }
 
@@ -441,12 +238,6 @@ def layer_from_wire(wire: object, where: str = "layer") -> Layer:
         return LAYER_TYPES[name].from_wire(wire, where)
     if name is None:
         raise LayerError(f"{where} does not say its type. The types are {known}.", key=where)
-    if isinstance(name, str) and name in LATER_TYPES:
-        raise LayerError(
-            f'{where}: this version of Backburner has no "{name}" layer yet. '
-            f"The types are {known}.",
-            key=f"{where}.type",
-        )
     near = closest(name, LAYER_TYPES) if isinstance(name, str) else ""
     raise LayerError(
         f"{where}: there is no layer type {show(name)}. {near}The types are {known}.",
@@ -456,16 +247,43 @@ def layer_from_wire(wire: object, where: str = "layer") -> Layer:
 
 def layers_from_wire(wire: object, where: str = "model.layers") -> tuple[Layer, ...]:
     """Reads a recipe's layer list. Raises LayerError, its key naming the layer."""
+    _check_extent(wire, where)
+    return _read_list(wire, where)
+
+
+def _check_extent(wire: object, where: str) -> None:
+    """Raises LayerError for more layers, or deeper ones, than anything may be that is read.
+
+    Without recursion: a list that is nested too deeply must not end in Python's stack.
+    """
+    count = 0
+    waiting = [(wire, 0)]
+    while waiting:
+        level, depth = waiting.pop()
+        if not isinstance(level, list | tuple):
+            continue  # is refused where it is read
+        count += len(level)
+        if depth > MOST_NESTED:
+            raise LayerError(
+                f"{where} is nested too deeply: residual layers may stand {MOST_NESTED} in each "
+                "other. Put them one after the other.",
+                key=where,
+            )
+        inner = (layer.get("layers") for layer in level if isinstance(layer, Mapping))
+        waiting += [(each, depth + 1) for each in inner]
+    if count > MOST_LAYERS:
+        raise LayerError(
+            f"{where} has {count:,} layers; {MOST_LAYERS} are the most that fit, those in "
+            "residual layers counted. Small models do well with 3 to 10.",
+            key=where,
+        )
+
+
+def _read_list(wire: object, where: str) -> tuple[Layer, ...]:
     if not isinstance(wire, list | tuple) or not wire:
         raise LayerError(
             f"{where} is {show(wire)}, but it must be a list of at least one layer, "
             f'for example [{{"type": "flatten"}}].',
-            key=where,
-        )
-    if len(wire) > MOST_LAYERS:
-        raise LayerError(
-            f"{where} has {len(wire):,} layers; {MOST_LAYERS} are the most that fit. "
-            "Small models do well with 3 to 10.",
             key=where,
         )
     return tuple(layer_from_wire(item, f"{where}[{i}]") for i, item in enumerate(wire))

@@ -11,9 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
+from backburner.core.causality import check_causal
+from backburner.core.convolutions import Conv1D
 from backburner.core.errors import LayerError
-from backburner.core.layers import Conv1D, Dense, Flatten, Layer, ParameterSpec, Shape
+from backburner.core.layer import Layer, ParameterSpec, Shape
+from backburner.core.layers import Dense, Embedding, Flatten, Residual
 from backburner.core.options import sizes
+from backburner.core.placed_layer import PlacedLayer
 
 Output = Literal["auto", "given", "last"]
 
@@ -21,33 +25,11 @@ MOST_PARAMETERS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedLayer:
-    """A layer at its place: named, and with the shapes that it has there.
-
-    `index` is its place in the recipe's list; None for a layer that was added as output.
-    """
-
-    name: str
-    index: int | None
-    layer: Layer
-    input_shape: Shape
-    output_shape: Shape
-    parameters: tuple[ParameterSpec, ...]
-
-    @property
-    def parameter_count(self) -> int:
-        return sum(parameter.size for parameter in self.parameters)
-
-    @property
-    def multiply_adds(self) -> int:
-        return self.layer.multiply_adds(self.input_shape)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """A layer list that works: every layer placed, the last one giving a logit per class.
 
-    A model that keeps a sequence to its end gives them at each position.
+    A model of sequences that keeps them to its end gives them at each position; one of pictures
+    gives them once, whatever it makes of a picture on the way.
 
     A softmax that the recipe wrote on the output layer is the softmax of the loss and of
     the prediction; the output layer itself is stored as linear.
@@ -65,13 +47,15 @@ class ModelSpec:
         classes: int = 10,
         output: Output = "auto",
         where: str = "model.layers",
+        symbols: int | None = None,
     ) -> ModelSpec:
         """Places the layers one after the other.
 
         With `output` "auto", a dense layer with one unit per class (after a flatten, if
         needed) is added, unless the last layer is one. With "given" the last layer must be. With
         "last" it is the output whatever it is, and `classes` is how many units it has: nobody
-        asks for that in a recipe, but measurements do.
+        asks for that in a recipe, but measurements do. `symbols` is how many different ones the
+        data consist of, if they are a text.
         Raises LayerError, its key naming the layer (`model.layers[2]`), and RecipeError for
         a model that is too large.
         """
@@ -87,6 +71,14 @@ class ModelSpec:
             last = index == len(layers) - 1 and is_output
             if getattr(layer, "activation", None) == "softmax" and not last:
                 raise _misplaced_softmax(index, layers, classes, where)
+        if symbols is not None and not isinstance(layers[0], Embedding):
+            raise LayerError(
+                f"{where}[0] is {layers[0].type}, but a model of text begins with an embedding, "
+                'which makes numbers of its characters: {"type": "embedding", "output_dim": 32}.',
+                key=f"{where}[0]",
+            )
+        if symbols is not None:
+            check_causal(layers, where)
         index, head = chain[-1]
         if is_output and getattr(head, "activation", None) == "softmax":
             chain[-1] = index, replace(cast(Dense, head), activation="linear")
@@ -96,14 +88,20 @@ class ModelSpec:
         shape = input_shape
         count = 0
         for index, layer in chain:
-            placed.append(_place(layer, index, shape, names, f"{where}[{index}]"))
+            at = f"{where}[{index}]"
+            known = symbols if index == 0 else None
+            placed.append(_place(layer, index, shape, names, at, symbols=known))
             shape = placed[-1].output_shape
             count += placed[-1].parameter_count
             _check_size(placed[-1], count, f"{where}[{index}]")
+        of_pictures = len(input_shape) == 3
         if output == "last":
             classes = _units(shape, f"{where}[{len(layers) - 1}]")
+        elif is_output and of_pictures and len(shape) == 2:
+            raise _too_many_answers(layers[-1], shape, f"{where}[{len(layers) - 1}]")
         elif not is_output:
-            added: list[Layer] = [Flatten()] if len(shape) == 3 else []
+            in_one_row = len(shape) == 1 or (len(shape) == 2 and not of_pictures)
+            added: list[Layer] = [] if in_one_row else [Flatten()]
             for layer in (*added, Dense(units=classes)):
                 placed.append(_place(layer, None, shape, names, where))
                 shape = placed[-1].output_shape
@@ -128,20 +126,33 @@ class ModelSpec:
 
     def parameters(self) -> Iterator[tuple[str, ParameterSpec]]:
         """Every parameter with its full name (`conv2d_1/kernel`), in the model's order."""
-        for placed in self.layers:
+        for placed in self.walk():
             for parameter in placed.parameters:
                 yield f"{placed.name}/{parameter.name}", parameter
 
+    def walk(self) -> Iterator[PlacedLayer]:
+        """Every layer in the order in which it computes, a residual before what is in it."""
+        for placed in self.layers:
+            yield from placed.walk()
+
+    @property
+    def trained_count(self) -> int:
+        """How many of the parameters gradients change."""
+        return sum(each.size for _, each in self.parameters() if each.is_trained)
+
 
 def _is_output(layer: Layer, classes: int) -> bool:
+    activation = getattr(layer, "activation", None)
+    return _sums(layer) == classes and activation in ("linear", "softmax")
+
+
+def _sums(layer: Layer) -> int | None:
+    """How many numbers a layer makes that can be the output; None for one that cannot."""
     match layer:
-        case Dense(units=units, activation=activation):
-            pass
-        case Conv1D(filters=units, activation=activation):
-            pass
+        case Dense(units=sums) | Conv1D(filters=sums):
+            return sums
         case _:
-            return False
-    return units == classes and activation in ("linear", "softmax")
+            return None
 
 
 def _units(shape: Shape, where: str) -> int:
@@ -156,21 +167,55 @@ def _units(shape: Shape, where: str) -> int:
 
 
 def _place(
-    layer: Layer, index: int | None, shape: Shape, names: dict[str, int], where: str
+    layer: Layer,
+    index: int | None,
+    shape: Shape,
+    names: dict[str, int],
+    where: str,
+    *,
+    symbols: int | None = None,
+    prefix: str = "",
 ) -> PlacedLayer:
     names[layer.type] = number = names.get(layer.type, 0) + 1
+    name = f"{prefix}{layer.type}_{number}"
+    inner: tuple[PlacedLayer, ...] = ()
+    if isinstance(layer, Residual):
+        inner = _place_inner(layer, shape, name, where)
     try:
+        if isinstance(layer, Embedding):
+            layer = layer.of_symbols(symbols)
+        if isinstance(layer, Residual):
+            layer.check_sum(shape, inner[-1].output_shape)
         output_shape = layer.output_shape(shape)
     except LayerError as error:
         raise LayerError(f"{where}: {error.message}", key=where) from None
     return PlacedLayer(
-        name=f"{layer.type}_{number}",
+        name=name,
         index=index,
         layer=layer,
         input_shape=shape,
         output_shape=output_shape,
         parameters=layer.parameters(shape),
+        inner=inner,
     )
+
+
+def _place_inner(
+    residual: Residual, shape: Shape, name: str, where: str
+) -> tuple[PlacedLayer, ...]:
+    names: dict[str, int] = {}
+    placed: list[PlacedLayer] = []
+    for index, layer in enumerate(residual.layers):
+        at = f"{where}.layers[{index}]"
+        if getattr(layer, "activation", None) == "softmax":
+            raise LayerError(
+                f"{at}.activation: softmax belongs on the output layer only: it turns the "
+                "answer into probabilities. Use relu here.",
+                key=f"{at}.activation",
+            )
+        placed.append(_place(layer, None, shape, names, at, prefix=f"{name}/"))
+        shape = placed[-1].output_shape
+    return tuple(placed)
 
 
 def _check_size(placed: PlacedLayer, count: int, where: str) -> None:
@@ -193,17 +238,26 @@ def _no_output(last: Layer, classes: int, where: str) -> LayerError:
     )
 
 
+def _too_many_answers(last: Layer, shape: Shape, where: str) -> LayerError:
+    return LayerError(
+        f"{where}: this {last.type} would answer at each of {shape[0]:,} positions, but a picture "
+        'is to get one answer. Put a flatten layer before it: {"type": "flatten"}.',
+        key=where,
+    )
+
+
 def _misplaced_softmax(index: int, layers: Sequence[Layer], classes: int, where: str) -> LayerError:
     key = f"{where}[{index}].activation"
     layer = layers[index]
-    if index == len(layers) - 1 and isinstance(layer, Dense):
+    sums, name = _sums(layer), "filters" if isinstance(layer, Conv1D) else "units"
+    if index == len(layers) - 1 and sums is not None:
         return LayerError(
-            f"{key}: softmax makes this the output layer, but it has {layer.units} units and the "
-            f"data has {classes} classes. Give it {classes} units, or another activation.",
+            f"{key}: softmax makes this the output layer, but it has {sums} {name} and the "
+            f"data has {classes} classes. Give it {classes} {name}, or another activation.",
             key=key,
         )
     return LayerError(
-        f"{key}: softmax belongs on the last dense layer only: it turns the answer into "
+        f"{key}: softmax belongs on the output layer only: it turns the answer into "
         f"probabilities. Use relu here.",
         key=key,
     )

@@ -12,10 +12,12 @@ import difflib
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any, TypeVar, cast
 
 from backburner.core.errors import RecipeError
+
+T = TypeVar("T")
 
 LARGEST_SAFE_INTEGER = 2**53 - 1
 """JavaScript's largest exact integer: beyond it a number changes on its way to the worker."""
@@ -80,6 +82,20 @@ def refusal(value: object, key: str, expected: str, way_out: str) -> RecipeError
     return RecipeError(f"{key} is {show(value)}, but {expected}. {way_out}", key=key)
 
 
+def unknown_word(
+    value: object, key: str, noun: str, known: tuple[str, ...], later: tuple[str, ...] = ()
+) -> RecipeError:
+    """The refusal of a word that is none of the `known` ones, or that is of a `later` version."""
+    here = f"This version knows {listed(show(word) for word in known)}."
+    if isinstance(value, str) and value in later:
+        return RecipeError(
+            f"{key}: the {noun} {show(value)} is not in this version of Backburner yet. {here}",
+            key=key,
+        )
+    near = closest(value, known) if isinstance(value, str) else ""
+    return RecipeError(f"{key}: {show(value)} is not a known {noun}. {near}{here}", key=key)
+
+
 # --- objects and lists -----------------------------------------------------------------
 
 
@@ -111,6 +127,39 @@ def read_object(
             key=full,
         )
     return {str(name): item for name, item in value.items()}
+
+
+def read_settings(cls: type[T], value: object, key: str) -> T:
+    """A dataclass whose fields are all options with defaults (see `read_by`), from an object.
+
+    `null` is as good as leaving an option out where that is its default, and nowhere else.
+    """
+    options = {f.name: f for f in fields(cast(Any, cls))}
+    given = read_object(value, key, tuple(options))
+    return cls(
+        **{
+            name: options[name].metadata["option"].read(each, joined(key, name))
+            for name, each in given.items()
+            if each is not None or options[name].default is not None
+        }
+    )
+
+
+def settings_schema(cls: type) -> dict[str, object]:
+    """The JSON Schema of what `read_settings` takes."""
+    properties = {f.name: option_schema(f) for f in fields(cls)}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def option_schema(option: Field[Any]) -> dict[str, object]:
+    """Of one option that `option` reads, with its default, if it has one."""
+    schema = dict(option.metadata["option"].schema)
+    if option.default is None:
+        return {"anyOf": [schema, {"type": "null"}], "default": None}
+    if option.default is not MISSING:
+        default = option.default
+        schema["default"] = list(default) if isinstance(default, tuple) else default
+    return schema
 
 
 # --- numbers ---------------------------------------------------------------------------
@@ -164,6 +213,18 @@ def positive(high: float, way_out: str) -> Option:
     return Option(read=read, schema={"type": "number", "exclusiveMinimum": 0, "maximum": high})
 
 
+def between(low: float, high: float, way_out: str) -> Option:
+    """A number from `low` to `high`, both included."""
+
+    def read(value: object, key: str) -> float:
+        number = as_number(value)
+        if number is None or not low <= number <= high:
+            raise refusal(value, key, f"it must be a number from {low:g} to {high:g}", way_out)
+        return number
+
+    return Option(read=read, schema={"type": "number", "minimum": low, "maximum": high})
+
+
 def fraction(way_out: str) -> Option:
     """A number from 0 up to, but not including, 1."""
 
@@ -174,6 +235,17 @@ def fraction(way_out: str) -> Option:
         return number
 
     return Option(read=read, schema={"type": "number", "minimum": 0, "exclusiveMaximum": 1})
+
+
+def boolean(way_out: str) -> Option:
+    """`true` or `false`, and nothing that a programming language takes for one."""
+
+    def read(value: object, key: str) -> bool:
+        if not isinstance(value, bool):
+            raise refusal(value, key, "it must be true or false", way_out)
+        return value
+
+    return Option(read=read, schema={"type": "boolean"})
 
 
 def pair(high: int, way_out: str) -> Option:

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from math import prod
 
 from backburner.core.backends import Trial
+from backburner.core.convolutions import DepthwiseConv2D, SeparableConv2D
+from backburner.core.layers import Embedding
 from backburner.core.model import ModelSpec
+from backburner.core.placed_layer import PlacedLayer
 
 BYTES = 4
 """Of a float32."""
@@ -20,6 +23,11 @@ FORWARD_COPIES = 3
 
 BACKWARD_COPIES = 2
 """What each of those needs on the way back."""
+
+ADAPTED_COPIES = 5
+"""What an adapter takes in a step, each as large as its kernel: the product of its matrices, the
+same with its scale, the sum with the kernel; on the way back, the gradients by the last and by the
+first."""
 
 LARGEST_HEAP_BYTES = 4 * 2**30
 """WebAssembly's addresses end there."""
@@ -55,15 +63,43 @@ def tape_bytes(spec: ModelSpec, *, batch_size: int, slots: int, examples: int) -
 
     What a plan holds, engine/scratch.py says.
 
-    The data with its targets; the weights, what the optimizer remembers of each (`slots`), their
-    gradients, and the next ones of all of these beside them; what each layer puts out for a
-    batch, there and back.
+    The data with its labels; the weights, what the optimizer remembers of each that learns
+    (`slots`), their gradients, and the next ones of all of these beside them; the kernels that are
+    made with adapters; the batch, a row of 1 and 0 for each of its labels, and what each layer puts
+    out for it, there and back.
     """
-    data = examples * (prod(spec.input_shape) + spec.classes)
-    weights = spec.parameter_count * (2 * (1 + slots) + 1)
-    outputs = sum(prod(placed.output_shape) for placed in spec.layers)
-    batch = batch_size * (prod(spec.input_shape) + outputs * FORWARD_COPIES * (1 + BACKWARD_COPIES))
-    return BYTES * (data + weights + batch)
+    answers = spec.positions or 1
+    data = examples * (prod(spec.input_shape) + answers)
+    weights = spec.parameter_count + spec.trained_count * (2 * (1 + slots))
+    weights += _adapted(spec) * ADAPTED_COPIES
+    outputs = sum(_left_on_the_tape(placed) for placed in spec.walk())
+    batch = prod(spec.input_shape) + answers * spec.classes + outputs * (1 + BACKWARD_COPIES)
+    return BYTES * (data + weights + batch_size * batch)
+
+
+def _adapted(spec: ModelSpec) -> int:
+    """How many numbers the kernels have that adapters add to."""
+    return sum(
+        each.size
+        for placed in spec.walk()
+        for each in placed.parameters
+        if placed.adapter is not None and each.name == "kernel"
+    )
+
+
+def _left_on_the_tape(placed: PlacedLayer) -> int:
+    """How many numbers a layer leaves there for an example."""
+    layer, output = placed.layer, prod(placed.output_shape)
+    match layer:
+        case DepthwiseConv2D():  # a sum of products, of which each is there, with its input
+            return FORWARD_COPIES * output * prod(layer.kernel_size)
+        case SeparableConv2D():
+            channels = prod(layer.depthwise_shape(placed.input_shape))
+            return FORWARD_COPIES * (output + channels * prod(layer.kernel_size))
+        case Embedding():  # a row of 1 and 0 for each symbol
+            return FORWARD_COPIES * output + prod(placed.input_shape) * (layer.input_dim or 0)
+        case _:
+            return FORWARD_COPIES * output
 
 
 def available_bytes(device_gb: float | None) -> int:

@@ -10,15 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from backburner.core.layers import (
-    AveragePooling2D,
-    Conv2D,
-    Dense,
-    Dropout,
-    Layer,
-    MaxPooling2D,
-)
+from backburner.core.convolutions import Conv1D, Conv2D, DepthwiseConv2D, SeparableConv2D
+from backburner.core.layer import Layer
+from backburner.core.layers import Dense, Dropout, Embedding, Residual
 from backburner.core.lifecycle import Status, WorkerStatus
+from backburner.core.normalizations import BatchNormalization, LayerNormalization
+from backburner.core.poolings import AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D
 from backburner.core.state import WITHOUT_WORKER, Worker
 from backburner.core.texts import Texts
 
@@ -61,14 +58,30 @@ def layer_words(texts: Texts, layer: Layer) -> str:
     match layer:
         case Conv2D(filters=filters, kernel_size=(height, width)):
             return texts("layers.conv2d", count=filters, height=height, width=width)
+        case SeparableConv2D(filters=filters, kernel_size=(height, width)):
+            return texts("layers.separable-conv2d", count=filters, height=height, width=width)
+        case DepthwiseConv2D(kernel_size=(height, width), depth_multiplier=multiplier):
+            return texts("layers.depthwise-conv2d", count=multiplier, height=height, width=width)
+        case Conv1D(filters=filters, kernel_size=positions):
+            return texts("layers.conv1d", count=filters, positions=positions)
         case MaxPooling2D(pool_size=(height, width)):
             return texts("layers.max-pooling", height=height, width=width)
         case AveragePooling2D(pool_size=(height, width)):
             return texts("layers.average-pooling", height=height, width=width)
+        case GlobalAveragePooling2D():
+            return texts("layers.global-average-pooling")
+        case BatchNormalization():
+            return texts("layers.batch-normalization")
+        case LayerNormalization():
+            return texts("layers.layer-normalization")
         case Dense(units=units):
             return texts("layers.dense", count=units)
         case Dropout(rate=rate):
             return texts("layers.dropout", percent=f"{100 * rate:g}")
+        case Embedding(output_dim=count):
+            return texts("layers.embedding", count=count)
+        case Residual(layers=layers):
+            return texts("layers.residual", layers=", ".join(layer_words(texts, e) for e in layers))
         case _:
             return layer.type.replace("_", " ")
 
