@@ -159,6 +159,7 @@ function apart(numbers, expected) {
 // --- buffers ----------------------------------------------------------------------------------
 
 const input = (data) => ({ data, bytes: data.byteLength });
+const places = (data) => ({ ...input(data), arePlaces: true });
 const output = (count) => ({ output: true, bytes: count * 4 });
 const changed = (data) => ({ data, output: true, bytes: data.byteLength });
 const scratch = (bytes) => ({ scratch: true, bytes });
@@ -349,13 +350,13 @@ function averagePoolGradient(r) {
 }
 
 function activate(r) {
-  const activation = r.whole(0, 3);
+  const activation = r.whole(0, 4);
   const far = r.one([1, 10, 80]);
   const x = r.floats(r.whole(1, 70), -far, far);
   const inPlace = r.chance(0.5);
   return {
     label: { activation, far, count: x.length, inPlace },
-    apart: true,
+    apart: activation !== 4 || far === 1, // gelu is nothing at all, far below
     buffers: inPlace ? { y: changed(x) } : { x: input(x), y: output(x.length) },
     call: (kernels, at) => kernels.activate(at.x ?? at.y, at.y, x.length, activation),
     expected: () => ({ y: Float64Array.from(x, reference.ACTIVATIONS[activation]) }),
@@ -378,6 +379,25 @@ function activationGradient(r) {
       // Where nothing passes, not even what is no number does.
       const slopes = Float64Array.from(y, reference.SLOPES[activation]);
       const passed = slopes.map((slope, i) => (slope === 0 ? 0 : dy[i] * slope));
+      const bias = new Float64Array(columns);
+      passed.forEach((error, i) => (bias[i % columns] += error));
+      return buffers.bias ? { dy: passed, bias } : { dy: passed };
+    },
+  };
+}
+
+function geluGradient(r) {
+  const [rows, columns] = [r.whole(1, 20), r.whole(1, 40)];
+  const x = r.floats(rows * columns, ...r.one([[-1, 1], [-4, 4], [-30, 30]]));
+  const dy = r.floats(rows * columns);
+  const buffers = { dy: changed(dy), x: input(x) };
+  if (r.chance(0.7)) buffers.bias = output(columns);
+  return {
+    label: { rows, columns },
+    buffers,
+    call: (kernels, at) => kernels.gelu_gradient(at.dy, at.x, at.bias ?? 0, rows, columns),
+    expected: () => {
+      const passed = Float64Array.from(dy, (error, i) => error * reference.geluSlope(x[i]));
       const bias = new Float64Array(columns);
       passed.forEach((error, i) => (bias[i % columns] += error));
       return buffers.bias ? { dy: passed, bias } : { dy: passed };
@@ -465,19 +485,27 @@ function softmax(r) {
 
 function softmaxCrossEntropy(r) {
   const { rows, classes, far, logits, labels, found } = someLogits(r);
+  const weights = r.chance(0.5) ? r.floats(classes, 0, 3) : null;
+  const buffers = {
+    logits: input(logits), labels: input(labels), gradient: output(logits.length), figures: output(2),
+  };
+  if (weights) buffers.weights = input(weights);
   return {
-    label: { rows, classes, far },
-    buffers: {
-      logits: input(logits), labels: input(labels), gradient: output(logits.length), figures: output(2),
-    },
+    label: { rows, classes, far, weights: !!weights },
+    buffers,
     call: (kernels, at) =>
-      kernels.softmax_cross_entropy(at.logits, at.labels, at.gradient, at.figures, rows, classes),
+      kernels.softmax_cross_entropy(
+        at.logits, at.labels, at.weights ?? 0, at.gradient, at.figures, rows, classes),
     expected: () => {
       const { probabilities, errors, likeliest } = found();
-      const gradient = probabilities.map((p, i) =>
-        (p - (labels[Math.floor(i / classes)] === i % classes ? 1 : 0)) / rows);
+      const counts = (row) => (weights ? weights[labels[row]] : 1) / rows;
+      const gradient = probabilities.map((p, i) => {
+        const row = Math.floor(i / classes);
+        return (p - (labels[row] === i % classes ? 1 : 0)) * counts(row);
+      });
+      const loss = errors.reduce((sum, error, row) => sum + error * counts(row), 0);
       const right = likeliest.filter((c, i) => c === labels[i]).length;
-      return { gradient, figures: [errors.reduce((a, b) => a + b, 0) / rows, right / rows] };
+      return { gradient, figures: [loss, right / rows] };
     },
   };
 }
@@ -494,6 +522,218 @@ function answers(r) {
       const { errors, likeliest, confidences } = found();
       return { columns: [...errors, ...likeliest, ...confidences] };
     },
+  };
+}
+
+/** Rows and columns of a batch; some of more rows than are summed up at once. */
+function someNumbers(r, most = 40) {
+  const columns = r.whole(1, most);
+  const rows = r.chance(0.1) ? r.whole(500, 1500) : r.whole(1, 60);
+  const middle = r.one([0.5, 0.5, 3]); // not 0, of which a mean has no digits
+  return { rows, columns, x: r.floats(rows * columns, middle - 1, middle + 1), epsilon: Math.fround(1e-3) };
+}
+
+function momentsCase(r) {
+  const { rows, columns, x } = someNumbers(r);
+  return {
+    label: { rows, columns },
+    buffers: { x: input(x), mean: output(columns), variance: output(columns) },
+    call: (kernels, at) => kernels.moments(at.x, at.mean, at.variance, rows, columns),
+    expected: () => reference.moments(x, rows, columns),
+  };
+}
+
+/** `gamma` and `beta`, where a case has them. */
+function someFactors(r, columns) {
+  const gamma = r.chance(0.7) ? r.floats(columns, 0.5, 1.5) : null;
+  const beta = r.chance(0.7) ? r.floats(columns) : null;
+  return { gamma, beta };
+}
+
+const given = (buffers) =>
+  Object.fromEntries(Object.entries(buffers).flatMap(([name, data]) => (data ? [[name, input(data)]] : [])));
+
+function normalize(r) {
+  const { rows, columns, x, epsilon } = someNumbers(r);
+  const [mean, variance] = [r.floats(columns), r.floats(columns, 0.05, 2)];
+  const { gamma, beta } = someFactors(r, columns);
+  const inPlace = r.chance(0.3);
+  return {
+    label: { rows, columns, gamma: !!gamma, beta: !!beta, inPlace },
+    buffers: { ...given({ mean, variance, gamma, beta }),
+      ...(inPlace ? { y: changed(x) } : { x: input(x), y: output(x.length) }) },
+    call: (kernels, at) => kernels.normalize(
+      at.x ?? at.y, at.mean, at.variance, at.gamma ?? 0, at.beta ?? 0, at.y, rows, columns, epsilon),
+    expected: () => ({ y: reference.normalize(x, mean, variance, gamma, beta, columns, epsilon) }),
+  };
+}
+
+/** The outputs of a gradient that a case wants: dx, dgamma, dbeta, at least one of them. */
+function wantedGradients(r, columns, dy) {
+  const wanted = r.one([["dx"], ["dx", "dgamma", "dbeta"], ["dx", "dgamma"], ["dx", "dbeta"], ["dgamma", "dbeta"]]);
+  const inPlace = wanted.includes("dx") && r.chance(0.4);
+  const buffers = inPlace ? { dx: changed(dy) } : { dy: input(dy) };
+  for (const name of wanted)
+    if (!buffers[name]) buffers[name] = output(name === "dx" ? dy.length : columns);
+  const asWanted = (found) => Object.fromEntries(wanted.map((name) => [name, found[name]]));
+  return { wanted: wanted.join(), inPlace, buffers, asWanted };
+}
+
+function normalizeGradient(name) {
+  return (r) => {
+    const { rows, columns, x, epsilon } = someNumbers(r);
+    const ofBatch = name === "batch_normalization_gradient";
+    const own = reference.moments(x, rows, columns);
+    const mean = ofBatch ? Float32Array.from(own.mean) : r.floats(columns);
+    const variance = ofBatch ? Float32Array.from(own.variance) : r.floats(columns, 0.05, 2);
+    const { gamma } = someFactors(r, columns);
+    const dy = r.floats(x.length);
+    const { wanted, inPlace, buffers, asWanted } = wantedGradients(r, columns, dy);
+    return {
+      label: { rows, columns, gamma: !!gamma, wanted, inPlace },
+      buffers: { ...given({ x, mean, variance, gamma }), ...buffers },
+      call: (kernels, at) => kernels[name](
+        at.x, at.mean, at.variance, at.gamma ?? 0, at.dy ?? at.dx, at.dx ?? 0, at.dgamma ?? 0,
+        at.dbeta ?? 0, rows, columns, epsilon),
+      expected: () => asWanted(
+        reference.normalizeGradient(x, mean, variance, gamma, dy, columns, epsilon, ofBatch)),
+    };
+  };
+}
+
+function layerNormalization(r) {
+  const { rows, columns, x, epsilon } = someNumbers(r, 100);
+  const { gamma, beta } = someFactors(r, columns);
+  const inPlace = r.chance(0.3);
+  return {
+    label: { rows, columns, gamma: !!gamma, beta: !!beta, inPlace },
+    buffers: { ...given({ gamma, beta }),
+      ...(inPlace ? { y: changed(x) } : { x: input(x), y: output(x.length) }) },
+    call: (kernels, at) => kernels.layer_normalization(
+      at.x ?? at.y, at.gamma ?? 0, at.beta ?? 0, at.y, rows, columns, epsilon),
+    expected: () => ({ y: reference.layerNormalization(x, gamma, beta, rows, columns, epsilon) }),
+  };
+}
+
+function layerNormalizationGradient(r) {
+  const { rows, columns, x, epsilon } = someNumbers(r, 100);
+  const { gamma } = someFactors(r, columns);
+  const dy = r.floats(x.length);
+  const { wanted, inPlace, buffers, asWanted } = wantedGradients(r, columns, dy);
+  return {
+    label: { rows, columns, gamma: !!gamma, wanted, inPlace },
+    buffers: { ...given({ x, gamma }), ...buffers },
+    call: (kernels, at) => kernels.layer_normalization_gradient(
+      at.x, at.gamma ?? 0, at.dy ?? at.dx, at.dx ?? 0, at.dgamma ?? 0, at.dbeta ?? 0, rows, columns, epsilon),
+    expected: () => asWanted(reference.layerNormalizationGradient(x, gamma, dy, rows, columns, epsilon)),
+  };
+}
+
+function embedding(r) {
+  const [rows, length, count] = [r.whole(1, 30), r.whole(1, 40), r.whole(1, 50)];
+  const table = r.floats(rows * length);
+  const symbols = Float32Array.from(r.integers(count, 0, rows - 1));
+  return {
+    label: { rows, length, count },
+    buffers: { table: input(table), symbols: places(symbols), y: output(count * length) },
+    call: (kernels, at) => kernels.embedding(at.table, at.symbols, at.y, count, length),
+    expected: () => ({
+      y: Float64Array.from({ length: count * length }, (_, i) =>
+        table[symbols[Math.floor(i / length)] * length + (i % length)]),
+    }),
+  };
+}
+
+function embeddingGradient(r) {
+  const [rows, length, count] = [r.whole(1, 30), r.whole(1, 40), r.whole(1, 50)];
+  const symbols = Float32Array.from(r.integers(count, 0, rows - 1));
+  const dy = r.floats(count * length);
+  return {
+    label: { rows, length, count },
+    buffers: { symbols: places(symbols), dy: input(dy), gradient: output(rows * length) },
+    call: (kernels, at) => kernels.embedding_gradient(at.symbols, at.dy, at.gradient, count, length, rows),
+    expected: () => {
+      const gradient = new Float64Array(rows * length);
+      dy.forEach((error, i) => (gradient[symbols[Math.floor(i / length)] * length + (i % length)] += error));
+      return { gradient };
+    },
+  };
+}
+
+function transform(r) {
+  const [batch, height, width, channels] = [r.whole(1, 3), r.whole(1, 14), r.whole(1, 14), r.one([1, 1, 3, 4, 5])];
+  const x = r.floats(batch * height * width * channels);
+  const kind = r.one(["still", "moved", "whole", "turned", "any", "away"]);
+  const coefficients = new Float32Array(6 * batch);
+  for (let n = 0; n < batch; n++) {
+    const [angle, near] = [kind === "turned" ? r.next() * 2 : 0, (far) => (2 * r.next() - 1) * far];
+    const one = [Math.cos(angle), -Math.sin(angle), 0, Math.sin(angle), Math.cos(angle), 0];
+    if (kind === "moved" || kind === "turned") [one[2], one[5]] = [near(3), near(3)];
+    if (kind === "whole") [one[0], one[2], one[5]] = [r.one([1, -1]), r.whole(-2, width), r.whole(-2, 2)];
+    if (kind === "any") one.forEach((_, i) => (one[i] += near(1)));
+    if (kind === "away") [one[2], one[5]] = [near(1e12), near(30)];
+    coefficients.set(one, 6 * n);
+  }
+  return {
+    label: { batch, height, width, channels, kind },
+    buffers: { x: input(x), coefficients: input(coefficients), y: output(x.length) },
+    call: (kernels, at) => kernels.transform(at.x, at.coefficients, at.y, batch, height, width, channels),
+    expected: () => ({ y: reference.transform(x, coefficients, batch, height, width, channels) }),
+  };
+}
+
+function addNoise(r) {
+  const x = r.floats(r.whole(1, 70));
+  const bits = Uint32Array.from(x, () => Math.floor(r.next() * 2 ** 32));
+  const deviation = Math.fround(r.one([0.01, 0.1, 1]));
+  const spread = Math.sqrt((4 * (256 * 256 - 1)) / 12);
+  return {
+    label: { count: x.length, deviation },
+    buffers: { x: changed(x), bits: input(bits) },
+    call: (kernels, at) => kernels.add_noise(at.x, at.bits, x.length, deviation),
+    expected: () => ({
+      x: Float64Array.from(x, (number, i) => {
+        const sum = [0, 8, 16, 24].reduce((total, shift) => total + ((bits[i] >>> shift) & 255), 0);
+        return number + (deviation * (sum - 510)) / spread;
+      }),
+    }),
+  };
+}
+
+function sum(r) {
+  const count = r.whole(1, 100);
+  const [x, y] = [r.floats(count), r.floats(count)];
+  const scale = Math.fround(r.one([1, 0.5, -2, 0.1]));
+  const kind = r.one(["apart", "into x", "into y", "no x", "no x, in place"]);
+  const buffers = {
+    apart: { x: input(x), y: input(y), to: output(count) },
+    "into x": { to: changed(x), y: input(y) },
+    "into y": { x: input(x), to: changed(y) },
+    "no x": { y: input(y), to: output(count) },
+    "no x, in place": { to: changed(y) },
+  }[kind];
+  const first = (at) => (kind.startsWith("no") ? 0 : kind === "into x" ? at.to : at.x);
+  return {
+    label: { count, scale, kind },
+    buffers,
+    call: (kernels, at) => kernels.add(first(at), at.y ?? at.to, at.to, count, scale),
+    expected: () => ({
+      to: Float64Array.from(y, (number, i) => (kind.startsWith("no") ? 0 : x[i]) + scale * number),
+    }),
+  };
+}
+
+function blend(r) {
+  const count = r.whole(1, 70);
+  const [kept, found] = [r.floats(count), r.floats(count)];
+  const momentum = r.one([0, 0.5, 0.9, 0.99, 0.999]);
+  return {
+    label: { count, momentum },
+    buffers: { kept: changed(kept), found: input(found) },
+    call: (kernels, at) => kernels.blend(at.kept, at.found, count, momentum),
+    expected: () => ({
+      kept: Float64Array.from(kept, (number, i) => number * momentum + found[i] * (1 - momentum)),
+    }),
   };
 }
 
@@ -580,6 +820,7 @@ export const KERNELS = {
   average_pool_gradient: averagePoolGradient,
   activate,
   activation_gradient: activationGradient,
+  gelu_gradient: geluGradient,
   dropout,
   random_bits: randomBits,
   gather,
@@ -587,6 +828,18 @@ export const KERNELS = {
   softmax,
   softmax_cross_entropy: softmaxCrossEntropy,
   answers,
+  moments: momentsCase,
+  normalize,
+  normalize_gradient: normalizeGradient("normalize_gradient"),
+  batch_normalization_gradient: normalizeGradient("batch_normalization_gradient"),
+  layer_normalization: layerNormalization,
+  layer_normalization_gradient: layerNormalizationGradient,
+  embedding,
+  embedding_gradient: embeddingGradient,
+  transform,
+  add_noise: addNoise,
+  add: sum,
+  blend,
   sgd,
   adam,
   clip_by_global_norm: clip,
@@ -602,7 +855,8 @@ export function checkSpoilt(bench, name, count) {
   for (let number = 0; number < count; number++) {
     const random = new Random(number * 104729 + 2);
     const test = KERNELS[name](random, bench.exports);
-    const inputs = Object.values(test.buffers).filter(({ data }) => data instanceof Float32Array);
+    const inputs = Object.values(test.buffers).filter(
+      ({ data, arePlaces }) => data instanceof Float32Array && !arePlaces);
     const { data } = random.one(inputs);
     data[random.whole(0, data.length - 1)] = random.one([NaN, NaN, Infinity, -Infinity]);
     const { found } = bench.once(test, 0, random, []);

@@ -126,9 +126,28 @@ export function averagePoolGradient(g, dy) {
 }
 
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
-/** As workers/kernels/activations.c numbers them: linear, relu, tanh, sigmoid. */
-export const ACTIVATIONS = [(x) => x, (x) => Math.max(x, 0), Math.tanh, sigmoid];
-/** Their derivatives, by what they have given. */
+const density = (x) => Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
+
+/** The normal distribution's share below x: a series near 0, a continued fraction far from it. */
+function normal(x) {
+  const far = Math.abs(x);
+  if (far > 3) {
+    let rest = far;
+    for (let k = 60; k > 0; k--) rest = far + k / rest;
+    const beyond = density(far) / rest;
+    return x < 0 ? beyond : 1 - beyond;
+  }
+  let term = x;
+  let sum = x;
+  for (let k = 1; k < 80; k++) sum += term *= (x * x) / (2 * k + 1);
+  return 0.5 + density(x) * sum;
+}
+
+const gelu = (x) => x * normal(x);
+export const geluSlope = (x) => normal(x) + x * density(x);
+/** As workers/kernels/activations.c numbers them: linear, relu, tanh, sigmoid, gelu. */
+export const ACTIVATIONS = [(x) => x, (x) => Math.max(x, 0), Math.tanh, sigmoid, gelu];
+/** The derivatives of all but gelu, by what they have given. */
 export const SLOPES = [() => 1, (y) => (y > 0 ? 1 : 0), (y) => 1 - y * y, (y) => y * (1 - y)];
 
 /** For each row of logits: probabilities, cross-entropy, likeliest class and its probability. */
@@ -147,6 +166,100 @@ export function crossEntropy(logits, labels, rows, classes) {
     confidences[i] = 1 / total;
   }
   return { probabilities, errors, likeliest, confidences };
+}
+
+// --- normalization --------------------------------------------------------------------------
+
+/** Mean and population variance of each column of [rows, columns]. */
+export function moments(x, rows, columns) {
+  const mean = new Float64Array(columns);
+  const variance = new Float64Array(columns);
+  x.forEach((number, i) => (mean[i % columns] += number / rows));
+  x.forEach((number, i) => (variance[i % columns] += (number - mean[i % columns]) ** 2 / rows));
+  return { mean, variance };
+}
+
+/** By columns; `gamma` and `beta` may be missing. */
+export function normalize(x, mean, variance, gamma, beta, columns, epsilon) {
+  return Float64Array.from(x, (number, i) => {
+    const c = i % columns;
+    const normalized = (number - mean[c]) / Math.sqrt(variance[c] + epsilon);
+    return normalized * (gamma?.[c] ?? 1) + (beta?.[c] ?? 0);
+  });
+}
+
+/** By columns, where mean and variance are given, or (`ofBatch`) depend on x. */
+export function normalizeGradient(x, mean, variance, gamma, dy, columns, epsilon, ofBatch) {
+  const rows = x.length / columns;
+  const dgamma = new Float64Array(columns);
+  const dbeta = new Float64Array(columns);
+  const normalized = normalize(x, mean, variance, null, null, columns, epsilon);
+  dy.forEach((error, i) => {
+    dgamma[i % columns] += error * normalized[i];
+    dbeta[i % columns] += error;
+  });
+  const dx = Float64Array.from(dy, (error, i) => {
+    const c = i % columns;
+    const without = ofBatch ? (dbeta[c] + normalized[i] * dgamma[c]) / rows : 0;
+    return ((error - without) * (gamma?.[c] ?? 1)) / Math.sqrt(variance[c] + epsilon);
+  });
+  return { dx, dgamma, dbeta };
+}
+
+const transposed = (x, rows, columns) =>
+  Float64Array.from(x, (_, i) => x[(i % rows) * columns + Math.floor(i / rows)]);
+
+/** Layer normalization is batch normalization lying on its side, but for gamma and beta. */
+export function layerNormalization(x, gamma, beta, rows, columns, epsilon) {
+  const turned = transposed(x, rows, columns);
+  const { mean, variance } = moments(turned, columns, rows);
+  const normalized = normalize(turned, mean, variance, null, null, rows, epsilon);
+  return transposed(normalized, columns, rows).map(
+    (number, i) => number * (gamma?.[i % columns] ?? 1) + (beta?.[i % columns] ?? 0));
+}
+
+export function layerNormalizationGradient(x, gamma, dy, rows, columns, epsilon) {
+  const turned = transposed(x, rows, columns);
+  const { mean, variance } = moments(turned, columns, rows);
+  const errors = Float64Array.from(dy, (error, i) => error * (gamma?.[i % columns] ?? 1));
+  const turnedErrors = transposed(errors, rows, columns);
+  const { dx } = normalizeGradient(turned, mean, variance, null, turnedErrors, rows, epsilon, true);
+  const dgamma = new Float64Array(columns);
+  const dbeta = new Float64Array(columns);
+  const normalized = layerNormalization(x, null, null, rows, columns, epsilon);
+  dy.forEach((error, i) => {
+    dgamma[i % columns] += error * normalized[i];
+    dbeta[i % columns] += error;
+  });
+  return { dx: transposed(dx, columns, rows), dgamma, dbeta };
+}
+
+// --- augmentation ---------------------------------------------------------------------------
+
+/** TensorFlow.js's image.transform; only places are rounded to float32, as it does. */
+export function transform(x, coefficients, batch, height, width, channels) {
+  const y = new Float64Array(batch * height * width * channels);
+  const { fround, floor } = Math;
+  const place = ([a, b, c], column, row) => fround(fround(fround(a * column) + fround(b * row)) + c);
+  let at = 0;
+  for (let n = 0; n < batch; n++) {
+    const given = coefficients.subarray(6 * n, 6 * n + 6);
+    const pixel = (row, column, channel) =>
+      row >= 0 && row < height && column >= 0 && column < width
+        ? x[((n * height + row) * width + column) * channels + channel]
+        : 0;
+    for (let i = 0; i < height; i++)
+      for (let j = 0; j < width; j++) {
+        const across = place(given.subarray(0, 3), j, i);
+        const down = place(given.subarray(3, 6), j, i);
+        const [left, top] = [floor(across), floor(down)];
+        const [right, below] = [across - left, down - top];
+        for (let channel = 0; channel < channels; channel++, at++)
+          for (const [row, share] of [[top, 1 - below], [top + 1, below]])
+            y[at] += share * ((1 - right) * pixel(row, left, channel) + right * pixel(row, left + 1, channel));
+      }
+  }
+  return y;
 }
 
 /** MT19937, seeded by an array: the words that Python's random.Random gives (Matsumoto & Nishimura). */

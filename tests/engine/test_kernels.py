@@ -43,6 +43,7 @@ BOUNDS = {
     "average_pool_gradient": 5e-7,
     "activate": 5e-7,
     "activation_gradient": 1e-6,
+    "gelu_gradient": 2e-6,
     "dropout": 0,
     "random_bits": 0,
     "gather": 0,
@@ -50,13 +51,26 @@ BOUNDS = {
     "softmax": 5e-7,
     "softmax_cross_entropy": 5e-7,
     "answers": 5e-7,
+    "moments": 1e-6,
+    "normalize": 5e-7,
+    "normalize_gradient": 5e-6,
+    "batch_normalization_gradient": 1e-5,
+    "layer_normalization": 5e-6,
+    "layer_normalization_gradient": 5e-6,
+    "embedding": 0,
+    "embedding_gradient": 5e-7,
+    "transform": 5e-7,
+    "add_noise": 2e-7,
+    "add": 2e-7,
+    "blend": 2e-7,
     "sgd": 2e-7,
     "adam": 2e-7,
     "clip_by_global_norm": 3e-7,
 }
 """How far a result may be from the right one, as a share of the largest number of the result
 (`activate`: of each number). One rounding of float32 is 6e-8. The same for both variants:
-`relaxed` rounds less often, where it rounds otherwise."""
+`relaxed` rounds less often, where it rounds otherwise. (Of numbers that lie close together far from
+0, what is left by normalization has fewer digits, and so has a sum of what is left.)"""
 
 
 @pytest.fixture(scope="module")
@@ -114,18 +128,22 @@ def test_what_is_promised_as_scratch_space_is_never_less_than_they_ask_for(
     windows = [window_of(random.Random(seed)) for seed in range(2_000)]
     asked = page.evaluate(
         "async ([variant, windows]) => {"
-        " const {conv2d_scratch, conv2d_gradients_scratch} = (await bench(variant)).exports;"
+        " const {conv2d_scratch, conv2d_gradients_scratch, depthwise_conv2d_scratch} ="
+        "   (await bench(variant)).exports;"
         " return windows.map((window) =>"
-        "   Math.max(conv2d_scratch(...window), conv2d_gradients_scratch(...window)));"
+        "   [Math.max(conv2d_scratch(...window), conv2d_gradients_scratch(...window)),"
+        "    depthwise_conv2d_scratch(...window)]);"
         "}",
         [variant, windows],
     )
-    for window, least in zip(windows, asked, strict=True):
-        assert least <= scratch_bytes("conv2d_scratch", *window) <= 1.2 * least + 10_000, window
+    for window, each in zip(windows, asked, strict=True):
+        for kernel, least in zip(("conv2d", "depthwise_conv2d"), each, strict=True):
+            promised = scratch_bytes(f"{kernel}_scratch", *window)
+            assert least <= promised <= 1.2 * least + 10_000, (kernel, window)
 
 
 def window_of(chance: random.Random) -> list[int]:
-    """A convolution as engine/lowering.py may ask for it: "same", "valid" or causal."""
+    """A convolution as engine/lowering/ may ask for it: "same", "valid" or causal."""
     kind = chance.choice(("square", "row", "any", "dense"))
     size = {"square": (3, 3), "row": (1, 3), "dense": (1, 1)}.get(
         kind, (chance.randint(1, 6), chance.randint(1, 6))

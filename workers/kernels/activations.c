@@ -3,13 +3,14 @@
 #include "elementary.h"
 #include "kernels.h"
 
-// As engine/lowering.py numbers them.
-enum { LINEAR, RELU, TANH, SIGMOID };
+// As engine/lowering/activations.py numbers them.
+enum { LINEAR, RELU, TANH, SIGMOID, GELU };
 
 INLINE vec activated(vec x, int activation) {
   if (activation == RELU) return larger(x, zeros());
   if (activation == TANH) return tanh_of(x);
   if (activation == SIGMOID) return sigmoid_of(x);
+  if (activation == GELU) return gelu_of(x);
   return x;
 }
 
@@ -80,6 +81,16 @@ void EXPORT(activation_gradient)(float *dy, const float *y, float *bias, int row
     vec sum = pass_back_columns(dy + c, y + c, rows, columns, left, activation);
     if (bias) store_up_to(bias + c, sum, left);
   }
+}
+
+// The same for gelu, but by `x`, what it was given: some of what it gives has two causes.
+void EXPORT(gelu_gradient)(float *dy, const float *x, float *bias, int rows, int columns) {
+  int count = rows * columns;
+  for (int i = 0; i < count; i += LANES) {
+    int left = count - i;
+    store_up_to(dy + i, mul(load_up_to(dy + i, left), gelu_slope(load_up_to(x + i, left))), left);
+  }
+  if (bias) activation_gradient(dy, dy, bias, rows, columns, LINEAR);
 }
 
 // y of x, which may be the same: a number stays, times `scale`, if its 32 bits, read as an

@@ -87,10 +87,34 @@ void EXPORT(depthwise_conv2d)(const float *x, const float *filter, const float *
   }
 }
 
+enum { PLACES_TOGETHER = 3 };
+
+// Adds one image's part to the sums of `count` places that lie side by side, of four channels. (So
+// many sums are on their way at once, and an error is loaded once for all.)
+INLINE void add_to_places(const Window *g, const float *framed, int columns, int wide,
+                          const float *errors, float *sums, int place, int c, int count) {
+  int below = place / g->window_width * g->dilation_down;
+  int beside = place % g->window_width * g->dilation_across;
+  int apart = g->dilation_across * wide, left = g->outputs - c;
+  vec sum[PLACES_TOGETHER];
+  for (int k = 0; k < count; k++) sum[k] = load(sums + (place + k) * wide + c);
+  for (int i = 0; i < g->down; i++) {
+    const float *row = framed + c + ((i * g->stride_down + below) * columns + beside) * wide;
+    const float *error = errors + i * g->across * g->outputs + c;
+    NOT_UNROLLED for (int j = 0; j < g->across; j++) {
+      vec found = load_up_to(error, left);
+      for (int k = 0; k < count; k++) sum[k] = madd(load(row + k * apart), found, sum[k]);
+      row += g->stride_across * wide;
+      error += g->outputs;
+    }
+  }
+  for (int k = 0; k < count; k++) store(sums + (place + k) * wide + c, sum[k]);
+}
+
 static void find_filter_gradient(const Window *g, const float *x, const float *dy, float *gradient,
                                  Scratch scratch) {
   Frame frame = input_frame(g);
-  int outputs = g->outputs, wide = round_up(outputs, LANES);
+  int outputs = g->outputs, wide = round_up(outputs, LANES), columns = frame.columns;
   int places = g->window_height * g->window_width;
   float *sums = take_zeros(&scratch, places * wide);
   float *framed = take_zeros(&scratch, frame_floats(&frame, wide));
@@ -98,23 +122,13 @@ static void find_filter_gradient(const Window *g, const float *x, const float *d
     put_copies(x + n * g->height * g->width * g->channels, g->height, g->width, g->channels,
                outputs / g->channels, &frame, framed, wide);
     const float *errors = dy + n * g->down * g->across * outputs;
-    for (int place = 0; place < places; place++) {
-      int below = place / g->window_width * g->dilation_down;
-      int beside = place % g->window_width * g->dilation_across;
-      for (int c = 0; c < outputs; c += LANES) {
-        vec sum = load(sums + place * wide + c);
-        for (int i = 0; i < g->down; i++) {
-          const float *row = framed + c +
-                             ((i * g->stride_down + below) * frame.columns + beside) * wide;
-          const float *error = errors + i * g->across * outputs + c;
-          NOT_UNROLLED for (int j = 0; j < g->across; j++) {
-            sum = madd(load(row), load_up_to(error, outputs - c), sum);
-            row += g->stride_across * wide;
-            error += outputs;
-          }
-        }
-        store(sums + place * wide + c, sum);
-      }
+    for (int place = 0; place < places;) {
+      int together = g->window_width - place % g->window_width >= PLACES_TOGETHER;
+      for (int c = 0; c < outputs; c += LANES)
+        if (together)
+          add_to_places(g, framed, columns, wide, errors, sums, place, c, PLACES_TOGETHER);
+        else add_to_places(g, framed, columns, wide, errors, sums, place, c, 1);
+      place += together ? PLACES_TOGETHER : 1;
     }
   }
   for (int place = 0; place < places; place++)

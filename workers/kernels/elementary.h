@@ -1,5 +1,6 @@
 // Exponential, logarithm and hyperbolic tangent of four numbers, right to about two units in the
-// last place: range reduction and short polynomials, after Cephes (Moshier 1989).
+// last place: range reduction and short polynomials, after Cephes (Moshier 1989); and the normal
+// distribution, on which gelu is built.
 #pragma once
 
 #include "kernels.h"
@@ -55,6 +56,40 @@ INLINE float logarithm(float x) {
 INLINE vec sigmoid_of(vec x) {
   vec one = splat(1.0f);
   return divide(one, add(one, exponential(wasm_f32x4_neg(x))));
+}
+
+// The normal distribution at x: `below`, the share of it that is smaller, and its density there
+// times sqrt(2 pi).
+typedef struct {
+  vec below, density;
+} Normal;
+
+// What lies beyond |x| is the density times a smooth function, here a polynomial in 1 / (1 + 0.26
+// |x|), fitted so that its largest relative error is smallest. So also the smallest shares have
+// all their digits, which 1 + erf(x / sqrt(2)) would lose.
+INLINE Normal normal_at(vec x) {
+  vec one = splat(1.0f), distance = wasm_f32x4_abs(x);
+  vec density = exponential(mul(mul(x, x), splat(-0.5f)));
+  vec t = divide(one, madd(distance, splat(0.26f), one));
+  vec sum = splat(3.0504938984e-2f);
+  sum = polynomial_step(sum, t, -1.5282910714e-1f);
+  sum = polynomial_step(sum, t, 2.5149190454e-1f);
+  sum = polynomial_step(sum, t, -1.5094965619e-1f);
+  sum = polynomial_step(sum, t, 1.6094832507e-1f);
+  sum = polynomial_step(sum, t, 5.1027487697e-2f);
+  sum = polynomial_step(sum, t, 1.0303029790e-1f);
+  sum = polynomial_step(sum, t, 1.0301674040e-1f);
+  sum = polynomial_step(sum, t, 1.0375905638e-1f);
+  vec beyond = mul(mul(sum, t), density);
+  vec is_negative = wasm_f32x4_lt(x, zeros());
+  return (Normal){wasm_v128_bitselect(beyond, sub(one, beyond), is_negative), density};
+}
+
+INLINE vec gelu_of(vec x) { return mul(x, normal_at(x).below); }
+
+INLINE vec gelu_slope(vec x) {
+  Normal normal = normal_at(x);
+  return madd(mul(x, normal.density), splat(0.398942280401432678f), normal.below);
 }
 
 INLINE vec tanh_of(vec x) {

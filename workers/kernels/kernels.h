@@ -12,8 +12,11 @@
 #include <stdint.h>
 #include <wasm_simd128.h>
 
-#define EXPORT(name) __attribute__((export_name(#name))) name
+#define EXPORT(name) EXPORT_AS(name, name)
+// Under another name than C's, where that is taken.
+#define EXPORT_AS(exported, name) __attribute__((export_name(#exported))) name
 #define INLINE static inline __attribute__((always_inline))
+#define NOT_INLINE static __attribute__((noinline))
 // Compilers unroll short loops until V8 runs out of registers and spills the sums.
 #define NOT_UNROLLED _Pragma("clang loop unroll(disable) vectorize(disable)")
 

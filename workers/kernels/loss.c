@@ -70,18 +70,22 @@ void EXPORT(softmax)(const float *logits, float *probabilities, int rows, int cl
 }
 
 // The mean cross-entropy over the rows and the share of right answers go to `figures`, the
-// gradient by the logits to `gradient`.
-void EXPORT(softmax_cross_entropy)(const float *logits, const int32_t *labels, float *gradient,
-                                   float *figures, int rows, int classes) {
+// gradient by the logits to `gradient`. `class_weights`, if not 0, say how much the rows of each
+// class count; the mean stays one over the number of rows, as Keras has it, and the share of right
+// answers knows no weights.
+void EXPORT(softmax_cross_entropy)(const float *logits, const int32_t *labels,
+                                   const float *class_weights, float *gradient, float *figures,
+                                   int rows, int classes) {
   float loss = 0.0f, share = 1.0f / (float)rows;
   int right = 0;
   for (int i = 0; i < rows; i++, logits += classes, gradient += classes) {
     int label = labels[i];
     float most = largest(logits, classes);
     float total = exponentials(logits, gradient, classes, most);
-    scale(gradient, classes, share / total);
-    gradient[label] -= share;
-    loss += logarithm(total) + most - logits[label];
+    float weight = class_weights ? class_weights[label] : 1.0f, counts = weight * share;
+    scale(gradient, classes, counts / total);
+    gradient[label] -= counts;
+    loss += weight * (logarithm(total) + most - logits[label]);
     right += place_of(logits, classes, most) == label;
   }
   figures[0] = loss * share;
