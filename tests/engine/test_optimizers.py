@@ -24,7 +24,7 @@ SETTINGS: list[dict[str, Any]] = [
 ]
 
 CODE = """
-from backburner.core.recipe import TrainingRecipe
+from backburner.core.training_settings import TrainingRecipe
 from backburner.engine.optimizers import *
 
 async def main(backend, training, parameters, gradients, clip):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from backburner.core.recipe import TrainingRecipe
+    from backburner.core.training_settings import TrainingRecipe
     from backburner.engine.tensors import Tensor, Tensors
 
 Parameters = Mapping[str, "Tensor"]
@@ -35,9 +35,9 @@ class SGD:
         """What is remembered of each parameter."""
         return ("velocity",) if self.momentum > 0 else ()
 
-    def rate(self, step: int) -> float:
-        """How far a step goes: the same at each."""
-        return self.learning_rate
+    def step_arguments(self, step: int, factor: float = 1.0) -> tuple[float, ...]:
+        """What `sgd` takes last at the `step`th step, counted from 1: how far it goes."""
+        return (self.learning_rate * factor,)
 
     def update(
         self,
@@ -46,12 +46,13 @@ class SGD:
         gradients: Parameters,
         state: Parameters,
         step: int,
+        factor: float = 1.0,
     ) -> Updated:
         """New parameters and, with momentum, new velocities."""
         updated: dict[str, Tensor] = {}
         remembered: dict[str, Tensor] = {}
         for name, value in parameters.items():
-            move = tensors.multiply(gradients[name], self.learning_rate)
+            move = tensors.multiply(gradients[name], self.learning_rate * factor)
             if self.momentum == 0:
                 updated[name] = tensors.subtract(value, move)
                 continue
@@ -76,10 +77,14 @@ class Adam:
     beta_2: float = 0.999
     epsilon: float = 1e-7
 
-    def rate(self, step: int) -> float:
+    def rate(self, step: int, factor: float = 1.0) -> float:
         """The learning rate with both corrections of the `step`th step, counted from 1."""
         correction: float = (1 - self.beta_2**step) ** 0.5 / (1 - self.beta_1**step)
-        return self.learning_rate * correction
+        return self.learning_rate * factor * correction
+
+    def step_arguments(self, step: int, factor: float = 1.0) -> tuple[float, ...]:
+        """What `adam` takes last at the `step`th step: the share every weight loses, the rate."""
+        return 0.0, self.rate(step, factor)
 
     def update(
         self,
@@ -88,9 +93,10 @@ class Adam:
         gradients: Parameters,
         state: Parameters,
         step: int,
+        factor: float = 1.0,
     ) -> Updated:
-        """New parameters and new m and v; `step` counts from 1."""
-        rate = self.rate(step)
+        """New parameters and new m and v; `step` counts from 1, `factor` is a schedule's."""
+        rate = self.rate(step, factor)
         updated: dict[str, Tensor] = {}
         remembered: dict[str, Tensor] = {}
         for name, value in parameters.items():
@@ -119,9 +125,12 @@ class AdamW:
     def slots(self) -> tuple[str, ...]:
         return self.adam.slots
 
-    def rate(self, step: int) -> float:
-        """That of `adam`."""
-        return self.adam.rate(step)
+    def step_arguments(self, step: int, factor: float = 1.0) -> tuple[float, ...]:
+        """As `adam`'s, with the share that the decay takes from every weight."""
+        return self._share(factor), self.adam.rate(step, factor)
+
+    def _share(self, factor: float) -> float:
+        return self.adam.learning_rate * factor * self.weight_decay
 
     def update(
         self,
@@ -130,14 +139,14 @@ class AdamW:
         gradients: Parameters,
         state: Parameters,
         step: int,
+        factor: float = 1.0,
     ) -> Updated:
-        """New parameters and new m and v; `step` counts from 1."""
-        share = self.adam.learning_rate * self.weight_decay
+        """New parameters and new m and v; `step` counts from 1, `factor` is a schedule's."""
         decayed = {
-            name: tensors.subtract(value, tensors.multiply(value, share))
+            name: tensors.subtract(value, tensors.multiply(value, self._share(factor)))
             for name, value in parameters.items()
         }
-        return self.adam.update(tensors, decayed, gradients, state, step)
+        return self.adam.update(tensors, decayed, gradients, state, step, factor)
 
 
 Optimizer = SGD | Adam | AdamW
