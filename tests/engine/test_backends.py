@@ -50,8 +50,22 @@ LAYERS = [
     {"type": "dense", "units": 12, "activation": "sigmoid"},
 ]
 
-async def training(backend, optimizer="adam"):
-    wanted = recipe(seed=3, model={"layers": LAYERS},
+# What is put together of several operations, of which each backend has its own.
+COMPOSED = [
+    {"type": "conv2d", "filters": 4, "kernel_size": 3, "dilation_rate": 2, "activation": "gelu"},
+    {"type": "batch_normalization", "momentum": 0.9},
+    {"type": "residual", "layers": [
+        {"type": "depthwise_conv2d", "kernel_size": 3, "padding": "same"},
+        {"type": "layer_normalization"}]},
+    {"type": "separable_conv2d", "filters": 6, "kernel_size": 2, "strides": [1, 2],
+     "depth_multiplier": 2},
+    {"type": "reshape", "target_shape": [-1, 6]},
+    {"type": "conv1d", "filters": 8, "kernel_size": 2, "padding": "causal", "dilation_rate": 2},
+    {"type": "flatten"},
+]
+
+async def training(backend, optimizer="adam", layers=LAYERS):
+    wanted = recipe(seed=3, model={"layers": layers},
                     training={"epochs": 1, "optimizer": optimizer, "learning_rate": 0.01})
     return Training.from_recipe(wanted, await digits(), await on(backend))
 """
@@ -104,11 +118,15 @@ async def main(backend):
     assert run(laboratory, code, backend=backend) == 0
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_a_backend_trains_as_cpu_does(laboratory: Laboratory, backend: str, optimizer: str) -> None:
+@pytest.mark.parametrize(
+    ("layers", "optimizer"), [("LAYERS", "sgd"), ("LAYERS", "adam"), ("COMPOSED", "sgd")]
+)
+def test_a_backend_trains_as_cpu_does(
+    laboratory: Laboratory, backend: str, layers: str, optimizer: str
+) -> None:
     code = """
-async def trained(backend, optimizer):
-    t = await training(backend, optimizer)
+async def trained(backend, layers, optimizer):
+    t = await training(backend, optimizer, globals()[layers])
     losses = [(await t.train_step()).loss for _ in range(5)]
     weights = {}
     for name, numbers in (await t.executor.read())[0].items():
@@ -116,14 +134,15 @@ async def trained(backend, optimizer):
     t.dispose()
     return losses, weights
 
-async def main(backend, optimizer):
-    ours, theirs = await trained(backend, optimizer), await trained("cpu", optimizer)
+async def main(backend, layers, optimizer):
+    ours, theirs = [await trained(each, layers, optimizer) for each in (backend, "cpu")]
     losses = max(abs(a - b) for a, b in zip(ours[0], theirs[0], strict=True))
     weights = max(abs(a - b) for name, values in theirs[1].items()
                   for a, b in zip(ours[1][name], values, strict=True))
     return [losses, weights]
 """
-    losses, weights = run(laboratory, code, backend=backend, optimizer=optimizer)
+    losses, weights = run(laboratory, code, backend=backend, layers=layers, optimizer=optimizer)
+    print(backend, layers, optimizer, losses, weights)
     assert losses < 1e-3, losses
     # Adam's first steps are as long for tiny gradients as for large ones: there a rounding shows.
     assert weights < 5e-3, weights

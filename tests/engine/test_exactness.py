@@ -31,12 +31,38 @@ NETWORKS: list[list[dict[str, Any]]] = [
      {"type": "flatten"}, {"type": "dense", "units": 5, "activation": "tanh"}],
     [{"type": "average_pooling2d"}, {"type": "flatten"}, {"type": "dropout", "rate": 0.2},
      {"type": "dense", "units": 6, "activation": "relu"}],
+    [{"type": "batch_normalization", "momentum": 0.9},
+     {"type": "separable_conv2d", "filters": 3, "kernel_size": 3, "activation": "gelu"},
+     {"type": "residual", "layers": [
+         {"type": "layer_normalization"},
+         {"type": "depthwise_conv2d", "kernel_size": 3, "padding": "same"}]}],
+    [{"type": "conv2d", "filters": 4, "kernel_size": 3, "padding": "same", "activation": "gelu"},
+     {"type": "residual", "layers": [
+         {"type": "batch_normalization", "momentum": 0.8},
+         {"type": "dropout", "rate": 0.2},
+         {"type": "separable_conv2d", "filters": 4, "kernel_size": 3, "padding": "same"}]},
+     {"type": "layer_normalization"}, {"type": "reshape", "target_shape": [-1, 12]},
+     {"type": "conv1d", "filters": 5, "kernel_size": 2, "padding": "causal"}, {"type": "flatten"}],
 ]  # fmt: skip
 OPTIMIZERS: list[dict[str, Any]] = [
     {"optimizer": "adam", "learning_rate": 0.01},
     {"optimizer": "sgd", "learning_rate": 0.1},
     {"optimizer": "sgd", "learning_rate": 0.05, "momentum": 0.9},
     {"optimizer": "adamw", "learning_rate": 0.01, "weight_decay": 0.1},
+]
+
+SCHEDULES: list[dict[str, Any] | None] = [
+    None,
+    {"name": "cosine", "warmup_steps": 2},
+    {"name": "linear"},
+    {"name": "exponential", "decay_rate": 0.5, "decay_steps": 3},
+    {"name": "step", "decay_rate": 0.5, "decay_steps": 2},
+]
+AUGMENTATIONS: list[dict[str, Any] | None] = [
+    None,
+    {"noise": 0.1},
+    {"shift": 0.2, "rotate": 20, "flip": True, "noise": 0.1},
+    {"rotate": 45},
 ]
 
 RUN = """
@@ -86,7 +112,7 @@ async def main(backend, kernels, cases):
 
 def case(number: int) -> dict[str, Any]:
     r = random.Random(number)
-    return {
+    found: dict[str, Any] = {
         "start": {
             "layers": r.choice(NETWORKS),
             "seed": r.randrange(2**53),
@@ -99,6 +125,14 @@ def case(number: int) -> dict[str, Any]:
         "lost": r.randint(0, 3),
         "asked": r.random() < 0.3,
     }
+    # What came later is drawn last, so that the rest of an older case stays what it was.
+    found["start"] |= {
+        "l2": r.choice([None, 0.01]),
+        "schedule": r.choice(SCHEDULES),
+        "class_weights": r.choice([None, "balanced", [1, 2, 0.5]]),
+        "augmentation": r.choice(AUGMENTATIONS),
+    }
+    return found
 
 
 @WAYS

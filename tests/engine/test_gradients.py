@@ -225,6 +225,66 @@ LAYERS: dict[str, list[dict[str, Any]]] = {
     "dense sigmoid": [{"type": "flatten"}, {"type": "dense", "units": 6, "activation": "sigmoid"}],
     "dropout": [{"type": "dropout", "rate": 0.3}],
     "flatten": [{"type": "flatten"}],
+    "depthwise_conv2d": [{"type": "depthwise_conv2d", "kernel_size": 3, "activation": "gelu"}],
+    "depthwise_conv2d strides multiplier": [
+        {
+            "type": "depthwise_conv2d",
+            "kernel_size": [3, 2],
+            "strides": [2, 3],
+            "padding": "same",
+            "depth_multiplier": 2,
+        }
+    ],
+    "depthwise_conv2d dilated": [
+        {
+            "type": "depthwise_conv2d",
+            "kernel_size": [2, 3],
+            "dilation_rate": [3, 2],
+            "padding": "same",
+            "activation": "sigmoid",
+        }
+    ],
+    "separable_conv2d": [
+        {
+            "type": "separable_conv2d",
+            "filters": 4,
+            "kernel_size": 3,
+            "strides": 2,
+            "depth_multiplier": 2,
+            "activation": "tanh",
+        }
+    ],
+    "batch_normalization": [{"type": "batch_normalization"}],
+    "batch_normalization without scale": [
+        {"type": "flatten"},
+        {"type": "dense", "units": 6, "activation": "gelu"},
+        {"type": "batch_normalization", "scale": False, "epsilon": 0.01},
+    ],
+    "layer_normalization": [{"type": "layer_normalization"}],
+    "layer_normalization of a row": [
+        {"type": "flatten"},
+        {"type": "layer_normalization", "center": False},
+    ],
+    "reshape": [{"type": "reshape", "target_shape": [-1, 6]}],
+    "residual": [
+        {
+            "type": "residual",
+            "layers": [
+                {"type": "batch_normalization"},
+                {
+                    "type": "conv2d",
+                    "filters": 3,
+                    "kernel_size": 3,
+                    "padding": "same",
+                    "activation": "relu",
+                },
+                {
+                    "type": "residual",
+                    "layers": [{"type": "depthwise_conv2d", "kernel_size": 3, "padding": "same"}],
+                },
+            ],
+        }
+    ],
 }
 
 SEQUENCES: dict[str, list[dict[str, Any]]] = {
@@ -251,6 +311,20 @@ SEQUENCES: dict[str, list[dict[str, Any]]] = {
     "dense on a sequence": [{"type": "dense", "units": 6, "activation": "sigmoid"}],
     "dropout on a sequence": [{"type": "dropout", "rate": 0.3}],
     "flatten of a sequence": [{"type": "flatten"}],
+    "normalizations of a sequence": [
+        {"type": "layer_normalization"},
+        {"type": "conv1d", "filters": 5, "kernel_size": 2, "activation": "gelu"},
+        {"type": "batch_normalization"},
+    ],
+    "residual of a sequence": [
+        {
+            "type": "residual",
+            "layers": [
+                {"type": "conv1d", "filters": 5, "kernel_size": 3, "padding": "causal"},
+                {"type": "dense", "units": 5, "activation": "tanh"},
+            ],
+        }
+    ],
 }
 
 LAYER_GRADIENTS = """
@@ -265,12 +339,13 @@ def gradients(t, spec):
     def some(shape, size=1):
         for side in shape: size *= side
         return t.floats([r.uniform(-1, 1) for _ in range(size)], shape)
-    names = [name for name, _ in spec.parameters()]
+    names = [name for name, p in spec.parameters() if p.is_trained]
     with t.scope():
-        values = [some(p.shape) for _, p in spec.parameters()]
+        values = [some(p.shape) for _, p in spec.parameters() if p.is_trained]
+        kept = {name: some(p.shape) for name, p in spec.parameters() if not p.is_trained}
         x, weights = some((3, *spec.input_shape)), some((3, *spec.layers[-1].output_shape))
         def loss(given):
-            logits = forward(t, spec, dict(zip(names, given[1:])), given[0],
+            logits = forward(t, spec, {**kept, **dict(zip(names, given[1:]))}, given[0],
                              training=True, seed=1, step=2)
             return t.sum(t.multiply(t.log_softmax(logits), weights))
         # The input's gradient counts as one more: every layer has that.

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from backburner.core.data_sources import DigitsData
 from backburner.core.errors import BackendError
-from backburner.core.recipe import DigitsData, Recipe
+from backburner.core.recipe import Recipe
 from backburner.engine.data import Dataset
 from backburner.engine.layers import initial_parameters
 from backburner.engine.optimizers import initial_state

@@ -40,6 +40,24 @@ MODELS = {each.name: each.as_request() for each in WORKLOADS} | {
         ],
         "batch_size": 32,
     },
+    "many kinds": {
+        "input": [28, 28, 3],
+        "layers": [
+            {"type": "conv2d", "filters": 12, "kernel_size": 3, "activation": "gelu"},
+            {"type": "batch_normalization"},
+            {
+                "type": "residual",
+                "layers": [
+                    {"type": "separable_conv2d", "filters": 12, "kernel_size": 3, "padding": "same"}
+                ],
+            },
+            {"type": "depthwise_conv2d", "kernel_size": 3, "strides": 2, "depth_multiplier": 2},
+            {"type": "layer_normalization"},
+            {"type": "global_average_pooling2d"},
+            {"type": "dense", "units": 10},
+        ],
+        "batch_size": 32,
+    },
     "strides": {
         "input": [32, 32, 3],
         "layers": [

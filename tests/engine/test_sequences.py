@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 CONV1D = """
 from dataclasses import dataclass
 from backburner.core.layers import layer_from_wire
-from backburner.engine.layers import conv1d
+from backburner.engine.convolutions import conv1d
 
 async def main(backend, cases):
     t = await use(backend)
@@ -99,8 +99,8 @@ def test_a_dilated_conv2d_is_that_of_tensorflow_over_many_shapes(laboratory: Lab
     code = """
     import random
     from pyodide.ffi import to_js
-    from backburner.core.layers import Conv2D
-    from backburner.engine.layers import dilated_conv2d
+    from backburner.core.convolutions import Conv2D
+    from backburner.engine.convolutions import dilated_conv2d
 
     async def main(count):
         t = await use("cpu")
@@ -136,7 +136,9 @@ def test_a_dilated_conv2d_is_that_of_tensorflow_over_many_shapes(laboratory: Lab
 # At each position: whether the number before it was above 0.5. Only a model that sees one
 # position back can know.
 STARTING = """
-from backburner.core.recipe import ModelRecipe, NoiseData, TrainingRecipe
+from backburner.core.data_sources import NoiseData
+from backburner.core.recipe import ModelRecipe
+from backburner.core.training_settings import TrainingRecipe
 from backburner.core.layers import layers_from_wire
 from backburner.core.split import SplitRecipe
 

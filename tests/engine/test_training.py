@@ -99,6 +99,7 @@ async def main(backend, layers, seed=1, predicting=False, optimizer="adam"):
         await training.train_step()
         if predicting:
             await training.predict(picture)
+            await training.activations(picture)
             async for _ in training.evaluation("validation"):
                 await training.predict(picture)
             await training.weights()
@@ -150,6 +151,7 @@ def test_every_step_leaves_as_many_tensors_and_disposing_leaves_none(
             await training.train_step()
             counts.add(t.memory()["tensors"])
             await training.predict(pictures(1)["inputs"][0])
+            await training.activations(pictures(1)["inputs"][0])
             async for _ in training.evaluation("test"):
                 counts.add(t.memory()["tensors"])
             await training.weights()
@@ -175,6 +177,7 @@ def test_steps_and_predictions_leave_no_proxy_behind_in_either_direction(
         async def work():
             await training.train_step()
             await training.predict(picture)
+            await training.activations(picture)
             async for _ in training.evaluation("test"):
                 pass
             await training.weights()
@@ -217,7 +220,8 @@ def test_a_short_last_batch_trains_like_a_small_batch_without_padding(
         before = {n: list(v.dataSync()) for n, v in tape.parameters.items()}
         with t.scope():
             indexes = t.integers(batch)
-            x, y = t.gather(tape._inputs, indexes), t.gather(tape._targets, indexes)
+            x = t.gather(tape._inputs, indexes)
+            y = t.one_hot(t.gather(tape._labels, indexes), training.spec.classes)
             def loss(values):
                 logits = forward(t, training.spec, dict(zip(names, values)), x,
                                  training=True, seed=1, step=training.step)

@@ -12,9 +12,11 @@ import math
 from array import array
 from typing import TYPE_CHECKING
 
+from backburner.core.convolutions import Conv2D
 from backburner.core.errors import BackendError
-from backburner.core.layers import Conv2D, Dense, Flatten, MaxPooling2D
+from backburner.core.layers import Dense, Flatten
 from backburner.core.model import ModelSpec
+from backburner.core.poolings import MaxPooling2D
 from backburner.engine.canary_numbers import GRADIENTS, LOSS
 from backburner.engine.data import Dataset
 from backburner.engine.executor import Workload

@@ -1,51 +1,79 @@
-"""What the layers compute: a placed layer as a function of (parameters, input, training?, key).
+"""What the layers compute: a placed layer as a function of (pass, its options, input).
 
-Nothing is stored here. The same function serves training and prediction; only dropout asks
-which of the two it is, and only then does it ask for randomness.
+Owns the table of all, `FORWARD`, and the functions of those in core/layers.py; each other family
+of layers has a file of its own. Nothing is stored here. The same functions serve training and
+prediction; only what differs between the two asks which it is, and only then for randomness.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from backburner.core.layers import (
-    Activation,
-    AveragePooling2D,
-    Conv1D,
-    Conv2D,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalAveragePooling2D,
-    MaxPooling2D,
+from backburner.core.convolutions import Conv1D, Conv2D, DepthwiseConv2D, SeparableConv2D
+from backburner.core.layer import Layer, ParameterSpec
+from backburner.core.layers import Dense, Dropout, Embedding, Flatten, Reshape, Residual
+from backburner.core.model import ModelSpec
+from backburner.core.normalizations import BatchNormalization, LayerNormalization
+from backburner.core.placed_layer import PlacedLayer
+from backburner.core.poolings import AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D
+from backburner.engine.activations import activate
+from backburner.engine.convolutions import (
+    apply_conv1d,
+    apply_conv2d,
+    apply_depthwise_conv2d,
+    apply_separable_conv2d,
 )
-from backburner.core.model import ModelSpec, PlacedLayer
+from backburner.engine.forward_pass import Forward, ForwardPass
+from backburner.engine.normalizations import batch_normalization, layer_normalization
+from backburner.engine.poolings import average_pooling2d, global_average_pooling2d, max_pooling2d
 from backburner.engine.randomness import Key, key
+from backburner.engine.safetensors import Numbers
 
 if TYPE_CHECKING:
     from backburner.engine.tensors import Tensor, Tensors
 
+UNIFORM_LIMIT = 0.05
+"""Keras's, of the initializer "uniform"."""
 
-def initial_parameters(tensors: Tensors, spec: ModelSpec, seed: int) -> dict[str, Tensor]:
+
+def initial_parameters(
+    tensors: Tensors, spec: ModelSpec, seed: int, given: Mapping[str, Numbers] | None = None
+) -> dict[str, Tensor]:
     """First values of every parameter by its full name, in the model's order.
 
-    The tensors are kept; the caller disposes them. When one cannot be made, none is left.
+    Those that are `given` begin with these numbers. The tensors are kept; the caller disposes
+    them. When one cannot be made, none is left.
     """
     parameters: dict[str, Tensor] = {}
     with tensors.scope():
         for name, parameter in spec.parameters():
-            if parameter.initializer == "zeros":
-                values = tensors.floats([0.0] * parameter.size, parameter.shape)
+            if given and name in given:
+                values = tensors.from_bytes(given[name].data, parameter.shape, "float32")
             else:
-                bits = key(seed, f"initial/{name}").bytes(4 * parameter.size)
-                limit = (6 / (parameter.fan_in + parameter.fan_out)) ** 0.5
-                whole = tensors.from_bytes(bits, parameter.shape, "int32")
-                values = tensors.multiply(tensors.as_float(whole), limit / 2**31)
+                values = _drawn(tensors, parameter, key(seed, f"initial/{name}"))
             parameters[name] = values
         for values in parameters.values():  # not before all are there: a failure leaves none
             tensors.keep(values)
     return parameters
+
+
+def initial_limit(parameter: ParameterSpec) -> float:
+    """How far from 0 a parameter's first numbers may be that are drawn."""
+    if parameter.initializer == "uniform":
+        return UNIFORM_LIMIT
+    return float((6 / (parameter.fan_in + parameter.fan_out)) ** 0.5)  # glorot_uniform
+
+
+def _drawn(tensors: Tensors, parameter: ParameterSpec, bits: Key) -> Tensor:
+    """`fine_tuning.drawn_numbers` are the same, to the bit."""
+    match parameter.initializer:
+        case "zeros":
+            return tensors.floats([0.0] * parameter.size, parameter.shape)
+        case "ones":
+            return tensors.floats([1.0] * parameter.size, parameter.shape)
+    whole = tensors.from_bytes(bits.bytes(4 * parameter.size), parameter.shape, "int32")
+    return tensors.multiply(tensors.as_float(whole), initial_limit(parameter) / 2**31)
 
 
 def forward(
@@ -57,127 +85,53 @@ def forward(
     training: bool = False,
     seed: int = 0,
     step: int = 0,
+    examples: int | None = None,
+    statistics: dict[str, Tensor] | None = None,
+    seen: dict[str, Tensor] | None = None,
 ) -> Tensor:
     """Logits [batch, classes] of `x` [batch, *input_shape]; to be called in a scope.
 
     Of a model that answers at each position of a sequence they are [batch, positions, classes].
 
-    `seed` and `step` matter to layers that are random in training: a dropout takes its bits
-    from `key(seed, "dropout/<layer's name>", step)`.
+    `seed`, `step`, `examples` and `statistics` are ForwardPass's, and matter in training. Every
+    layer's output is added to `seen` by its name. Both then hold tensors of the caller's scope.
     """
-    for placed in spec.layers:
-        bits = key(seed, f"dropout/{placed.name}", step) if training else None
-        x = apply_layer(tensors, placed, parameters, x, bits)
+    run = ForwardPass(
+        tensors=tensors,
+        parameters=parameters,
+        training=training,
+        seed=seed,
+        step=step,
+        examples=examples,
+        statistics={} if statistics is None else statistics,
+        seen=seen,
+    )
+    return through(run, spec.layers, x)
+
+
+def through(run: ForwardPass, layers: Iterable[PlacedLayer], x: Tensor) -> Tensor:
+    """What the layers, one after the other, make of `x`."""
+    for placed in layers:
+        x = FORWARD[type(placed.layer)](run, placed, placed.layer, x)
+        if run.seen is not None:
+            run.seen[placed.name] = x
     return x
 
 
-def apply_layer(
-    tensors: Tensors,
-    placed: PlacedLayer,
-    parameters: Mapping[str, Tensor],
-    x: Tensor,
-    bits: Key | None,
-) -> Tensor:
-    """One layer's output; `bits` of None: not training."""
-    match placed.layer:
-        case Conv2D(dilation_rate=(1, 1), strides=strides, padding=padding, activation=activation):
-            y = tensors.conv2d(x, parameters[f"{placed.name}/kernel"], strides, padding)
-            return activate(tensors, tensors.add(y, parameters[f"{placed.name}/bias"]), activation)
-        case Conv2D(activation=activation) as layer:
-            y = dilated_conv2d(tensors, x, parameters[f"{placed.name}/kernel"], layer)
-            return activate(tensors, tensors.add(y, parameters[f"{placed.name}/bias"]), activation)
-        case Conv1D(activation=activation) as layer:
-            y = conv1d(tensors, x, parameters[f"{placed.name}/kernel"], layer)
-            return activate(tensors, tensors.add(y, parameters[f"{placed.name}/bias"]), activation)
-        case Dense(activation=activation):
-            y = dense(tensors, x, parameters[f"{placed.name}/kernel"], placed)
-            return activate(tensors, tensors.add(y, parameters[f"{placed.name}/bias"]), activation)
-        case MaxPooling2D(pool_size=size, step=strides, padding=padding):
-            return tensors.max_pool(x, size, strides, padding)
-        case AveragePooling2D(pool_size=size, step=strides, padding=padding):
-            return tensors.average_pool(x, size, strides, padding)
-        case GlobalAveragePooling2D():
-            return tensors.mean(x, (1, 2))
-        case Flatten():
-            return tensors.reshape(x, (-1, *placed.output_shape))
-        case Dropout(rate=rate):
-            return x if bits is None or rate == 0 else drop(tensors, x, rate, bits)
-    raise NotImplementedError(placed.layer.type)
-
-
-def dense(tensors: Tensors, x: Tensor, kernel: Tensor, placed: PlacedLayer) -> Tensor:
+def dense(run: ForwardPass, placed: PlacedLayer, layer: Dense, x: Tensor) -> Tensor:
     """A product with the kernel [features, units], at each position where `x` is a sequence."""
-    if len(placed.input_shape) == 1:
-        return tensors.matmul(x, kernel)
-    rows = tensors.reshape(x, (-1, placed.input_shape[-1]))
-    return tensors.reshape(tensors.matmul(rows, kernel), (-1, *placed.output_shape))
+    tensors = run.tensors
+    rows = tensors.reshape(x, (-1, placed.input_shape[-1])) if len(placed.input_shape) > 1 else x
+    y = tensors.matmul(rows, run.kernel(placed))
+    if rows is not x:
+        y = tensors.reshape(y, (-1, *placed.output_shape))
+    return activate(tensors, tensors.add(y, run.parameter(placed, "bias")), layer.activation)
 
 
-def conv1d(tensors: Tensors, x: Tensor, kernel: Tensor, layer: Conv1D) -> Tensor:
-    """`x` is [batch, positions, channels], `kernel` [size, channels, filters].
-
-    Without dilation it is a convolution of a picture that is one row high.
-    """
-    batch, positions, channels = tensors.shape(x)
-    size, _, filters = tensors.shape(kernel)
-    before, after = layer.sides(positions)
-    if before or after:
-        x = tensors.pad(x, ((0, 0), (before, after), (0, 0)))
-    length = before + positions + after
-    picture = tensors.reshape(x, (batch, 1, length, channels))
-    kernels = tensors.reshape(kernel, (1, size, channels, filters))
-    if layer.dilation_rate == 1:
-        y = tensors.conv2d(picture, kernels, (1, layer.strides), "valid")
-    else:
-        y = sum_of_taps(tensors, picture, kernels, (1, layer.dilation_rate))
-    return tensors.reshape(y, (batch, -1, filters))
-
-
-def dilated_conv2d(tensors: Tensors, x: Tensor, kernel: Tensor, layer: Conv2D) -> Tensor:
-    """A convolution with strides of 1 whose window leaves places out."""
-    if layer.padding == "same":
-        height, width = (side - 1 for side in layer.window)
-        above, before = height // 2, width // 2
-        sides = ((0, 0), (above, height - above), (before, width - before), (0, 0))
-        x = tensors.pad(x, sides)
-    return sum_of_taps(tensors, x, kernel, layer.dilation_rate)
-
-
-def sum_of_taps(tensors: Tensors, x: Tensor, kernel: Tensor, dilation: tuple[int, int]) -> Tensor:
-    """A convolution without strides or padding, as a sum over the places of its kernel.
-
-    At each the input, shifted to there, is a matrix, times the kernel's weights there. TF.js
-    computes dilated convolutions, but does not differentiate them; this is made of what it does.
-    """
-    batch, height, width, channels = tensors.shape(x)
-    rows, columns, _, filters = tensors.shape(kernel)
-    down, across = height - dilation[0] * (rows - 1), width - dilation[1] * (columns - 1)
-    total: Tensor = None
-    for i in range(rows):
-        for j in range(columns):
-            begin = (0, i * dilation[0], j * dilation[1], 0)
-            seen = tensors.slice(x, begin, (batch, down, across, channels))
-            weights = tensors.slice(kernel, (i, j, 0, 0), (1, 1, channels, filters))
-            tap = tensors.matmul(
-                tensors.reshape(seen, (batch * down * across, channels)),
-                tensors.reshape(weights, (channels, filters)),
-            )
-            total = tap if total is None else tensors.add(total, tap)
-    return tensors.reshape(total, (batch, down, across, filters))
-
-
-def activate(tensors: Tensors, x: Tensor, activation: Activation) -> Tensor:
-    match activation:
-        case "linear":
-            return x
-        case "relu":
-            return tensors.relu(x)
-        case "tanh":
-            return tensors.tanh(x)
-        case "sigmoid":
-            return tensors.sigmoid(x)
-        case "softmax":
-            return tensors.softmax(x)
+def dropout(run: ForwardPass, placed: PlacedLayer, layer: Dropout, x: Tensor) -> Tensor:
+    if not run.training or layer.rate == 0:
+        return x
+    return drop(run.tensors, x, layer.rate, run.bits(placed))
 
 
 def drop(tensors: Tensors, x: Tensor, rate: float, bits: Key) -> Tensor:
@@ -195,3 +149,43 @@ def drop(tensors: Tensors, x: Tensor, rate: float, bits: Key) -> Tensor:
     threshold = (rate - 0.5) * 2**32
     stays = tensors.is_positive(tensors.subtract(tensors.as_float(words), threshold))
     return tensors.multiply(x, tensors.multiply(stays, 1 / (1 - rate)))
+
+
+def reshape(run: ForwardPass, placed: PlacedLayer, layer: Flatten | Reshape, x: Tensor) -> Tensor:
+    return run.tensors.reshape(x, (-1, *placed.output_shape))
+
+
+def embedding(run: ForwardPass, placed: PlacedLayer, layer: Embedding, x: Tensor) -> Tensor:
+    """The table's row for each symbol, as a product with 1 at the symbol's place and 0 elsewhere.
+
+    TF.js gathers rows on every backend, but the gradient of that is missing on wasm.
+    """
+    tensors = run.tensors
+    table = run.parameter(placed, "embeddings")
+    symbols = tensors.as_integer(tensors.reshape(x, (-1,)))
+    rows = tensors.matmul(tensors.one_hot(symbols, tensors.shape(table)[0]), table)
+    return tensors.reshape(rows, (-1, *placed.output_shape))
+
+
+def residual(run: ForwardPass, placed: PlacedLayer, layer: Residual, x: Tensor) -> Tensor:
+    return run.tensors.add(x, through(run, placed.inner, x))
+
+
+FORWARD: dict[type[Layer], Forward] = {
+    Conv2D: apply_conv2d,
+    Conv1D: apply_conv1d,
+    DepthwiseConv2D: apply_depthwise_conv2d,
+    SeparableConv2D: apply_separable_conv2d,
+    MaxPooling2D: max_pooling2d,
+    AveragePooling2D: average_pooling2d,
+    GlobalAveragePooling2D: global_average_pooling2d,
+    BatchNormalization: batch_normalization,
+    LayerNormalization: layer_normalization,
+    Dense: dense,
+    Dropout: dropout,
+    Flatten: reshape,
+    Reshape: reshape,
+    Embedding: embedding,
+    Residual: residual,
+}
+"""How each type of layer computes, by its class in core."""

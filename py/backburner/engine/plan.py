@@ -2,7 +2,7 @@
 
 Owns one piece of the wasm backend's memory, with everything of a run in it: its data, parameters,
 what the optimizer remembers, and every number in between. There is no tape, and no tensor of
-TF.js's: engine/layout.py says what lies where, engine/lowering.py what is called on it, and this
+TF.js's: engine/layout.py says what lies where, engine/lowering/ what is called on it, and this
 file puts addresses to it and calls. Weights change where they lie. No call yields to the event
 loop.
 
@@ -20,18 +20,16 @@ from typing import TYPE_CHECKING
 
 from backburner.core.errors import LifecycleError
 from backburner.core.messages import PlanCall
-from backburner.engine.executor import Answers, ExecutorName, Stopwatch, Workload
+from backburner.engine.augmentation import coefficients, noise_key
+from backburner.engine.executor import Answers, ExecutorName, LayerOutput, Stopwatch, Workload
 from backburner.engine.layers import initial_parameters
-from backburner.engine.layout import Memory, Region
-from backburner.engine.lowering import (
-    KNOWN_LAYERS,
-    Argument,
-    Call,
-    Calls,
-    lower,
-    lower_update,
-)
+from backburner.engine.layout import Memory
+from backburner.engine.lowering.activations import ACTIVATIONS
+from backburner.engine.lowering.calls import Argument, Call, Calls
+from backburner.engine.lowering.layers import RULES
+from backburner.engine.lowering.step import lower, lower_update
 from backburner.engine.randomness import key
+from backburner.engine.regions import Region
 from backburner.engine.safetensors import Numbers
 
 if TYPE_CHECKING:
@@ -47,13 +45,15 @@ def can_plan(workload: Workload) -> bool:
     """Whether every layer, and the data, are such that can be lowered to kernels."""
     dataset = workload.dataset
     return (dataset.dtype == "uint8" or dataset.scale == 1) and all(
-        isinstance(placed.layer, KNOWN_LAYERS) for placed in workload.spec.layers
+        type(placed.layer) in RULES and getattr(placed.layer, "activation", "linear") in ACTIVATIONS
+        for placed in workload.spec.walk()
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bound:
     calls: Calls
+    examples: tuple[Kernel, ...]
     input: tuple[Kernel, ...]
     forward: tuple[Kernel, ...]
     loss: Kernel
@@ -78,7 +78,10 @@ class Plan:
         self._memory = Memory(workload)
         self._disposed = False
         self._bound: dict[int, _Bound] = {}
-        self._update_calls = lower_update(self._memory, workload.optimizer, workload.clip_norm)
+        self._seeds = [
+            (name, kept["seed"]) for name, kept in self._memory.kept_once.items() if "seed" in kept
+        ]
+        self._update_calls = lower_update(self._memory, workload)
         # A smaller batch needs no more scratch space than a full one.
         full = self._lower(workload.batch_size)
         self._start = kernels.allocate(self._memory.size + full.scratch_bytes)
@@ -94,10 +97,14 @@ class Plan:
         dataset, memory = self._workload.dataset, self._memory
         self._kernels.write(self._at(memory.table), dataset.inputs)
         self._kernels.write(self._at(memory.table_labels), array("i", dataset.labels))
+        if memory.class_weights is not None and self._workload.class_weights is not None:
+            weights = array("f", self._workload.class_weights)
+            self._kernels.write(self._at(memory.class_weights), weights)
 
     def _write_initial(self, tensors: Tensors) -> None:
         """The same first numbers as the tape's, made by the same function."""
-        made = initial_parameters(tensors, self._workload.spec, self._workload.seed)
+        workload = self._workload
+        made = initial_parameters(tensors, workload.spec, workload.seed, workload.initial)
         try:
             for name, region in self._memory.parameters["variables"].items():
                 self._kernels.write(self._at(region), tensors.read_now(made[name]))
@@ -106,18 +113,21 @@ class Plan:
 
     # --- training ----------------------------------------------------------------------
 
-    async def train(self, batch: Sequence[int], step: int) -> tuple[float, float]:
+    async def train(
+        self, batch: Sequence[int], step: int, factor: float = 1.0
+    ) -> tuple[float, float]:
         """See Executor."""
         self._check_lives("training")
         bound, kernels, watch = self._for(len(batch)), self._kernels, self.watch
         if watch is not None:
             watch.start()
         kernels.write(self._at(self._memory.indexes), array("i", batch))
-        for name, region in self._memory.seeds.items():
+        for name, region in self._seeds:
             words = key(self._workload.seed, f"dropout/{name}", step).seed_words()
             kernels.write(self._at(region), words)
+        self._write_augmentation(len(batch), step)
         with kernels.calling("training step"):
-            for call in bound.input:
+            for call in bound.examples:
                 call()
             self._lap("input")
             for call in bound.forward:
@@ -134,9 +144,22 @@ class Plan:
             *before, last = self._update
             for call in before:
                 call()
-            last(self._workload.optimizer.rate(step + 1))
+            last(*self._workload.optimizer.step_arguments(step + 1, factor))
             self._lap("update")
         return loss, share
+
+    def _write_augmentation(self, count: int, step: int) -> None:
+        """How the step varies its examples: where each is taken from, and what seeds the noise."""
+        memory, workload = self._memory, self._workload
+        if workload.augmentation is None:
+            return
+        if memory.coefficients is not None:
+            height, width, _ = workload.dataset.shape
+            found = coefficients(workload.augmentation, workload.seed, step, count, height, width)
+            self._kernels.write(self._at(memory.coefficients), found)
+        if memory.noise_seed is not None:
+            words = noise_key(workload.seed, step).seed_words()
+            self._kernels.write(self._at(memory.noise_seed), words)
 
     def _lap(self, phase: str) -> None:
         if self.watch is not None:
@@ -150,14 +173,8 @@ class Plan:
 
     async def evaluate(self, batch: Sequence[int]) -> Answers:
         """See Executor."""
-        self._check_lives("evaluated")
-        bound, kernels = self._for(len(batch)), self._kernels
-        kernels.write(self._at(self._memory.indexes), array("i", batch))
+        bound, kernels = self._inferred(batch), self._kernels
         with kernels.calling("evaluation"):
-            for call in bound.input:
-                call()
-            for call in bound.infer:
-                call()
             bound.answers()
         rows = bound.calls.rows
         numbers = kernels.read_floats(self._at(self._memory.answers), 3 * rows)
@@ -166,6 +183,22 @@ class Plan:
             answers=[int(label) for label in numbers[rows : 2 * rows]],
             confidences=numbers[2 * rows :],
         )
+
+    async def logits(self, batch: Sequence[int]) -> array[float]:
+        """See Executor."""
+        return array("f", self._read(self._inferred(batch).calls.logits))
+
+    def _inferred(self, batch: Sequence[int]) -> _Bound:
+        """What was called, now that the logits of a batch lie where they belong."""
+        self._check_lives("evaluated")
+        bound, kernels = self._for(len(batch)), self._kernels
+        kernels.write(self._at(self._memory.indexes), array("i", batch))
+        with kernels.calling("evaluation"):
+            for call in bound.input:
+                call()
+            for call in bound.infer:
+                call()
+        return bound
 
     async def predict(self, inputs: Sequence[float]) -> array[float]:
         """See Executor."""
@@ -179,27 +212,60 @@ class Plan:
         size = 4 * bound.calls.rows * self._workload.spec.classes
         return array("f", kernels.read(self._at(memory.probabilities), size))
 
+    async def activations(self, inputs: Sequence[float]) -> list[LayerOutput]:
+        """See Executor. An answer leaves every layer's output where it lies."""
+        self._check_lives("looked into")
+        bound, kernels, memory = self._for(1), self._kernels, self._memory
+        kernels.write(self._at(memory.inputs), array("f", inputs))
+        with kernels.calling("activations"):
+            for call in bound.infer:
+                call()
+        found = []
+        for placed in self._workload.spec.walk():
+            output = memory.outputs[placed.name].seen_as(*placed.output_shape)
+            numbers = array("f", self._read(output))
+            found.append(LayerOutput(layer=placed.name, shape=output.shape, numbers=numbers))
+        return found
+
     # --- weights -----------------------------------------------------------------------
 
     async def read(self) -> tuple[dict[str, Numbers], dict[str, Numbers]]:
         """See Executor. (Nothing comes between: reading never gives way.)"""
         self._check_lives("read")
-        parameters: dict[str, Numbers] = {}
+        memory = self._memory
         state: dict[str, Numbers] = {}
         shapes, order = self._workload.shapes()
-        for block, pieces in self._memory.parameters.items():
-            if block == "gradients":
-                continue
-            whole = self._memory.blocks[block]
-            data = self._kernels.read(self._at(whole), whole.size)
-            for name, region in pieces.items():
-                first = region.offset - whole.offset
-                numbers = Numbers(shape=shapes[name], data=data[first : first + region.size])
-                if block == "variables":
-                    parameters[name] = numbers
-                else:
-                    state[f"{name}/{block}"] = numbers
-        return parameters, {name: state[name] for name in order}
+        parameters = self._read_block(memory.weights, memory.parameters["variables"])
+        for slot in self._workload.optimizer.slots:
+            read = self._read_block(memory.blocks[slot], memory.parameters[slot])
+            state |= {f"{name}/{slot}": numbers for name, numbers in read.items()}
+        return {name: parameters[name] for name in shapes}, {name: state[name] for name in order}
+
+    def _read_block(self, whole: Region, pieces: Mapping[str, Region]) -> dict[str, Numbers]:
+        """The pieces of a region, which is read at once."""
+        data, start = self._read(whole), whole.offset
+        return {
+            name: Numbers(
+                shape=region.shape,
+                data=data[region.offset - start : region.offset - start + region.size],
+            )
+            for name, region in pieces.items()
+        }
+
+    def _read(self, region: Region) -> bytes:
+        return self._kernels.read(self._at(region), region.size)
+
+    async def read_parameters(self, names: Sequence[str]) -> dict[str, Numbers]:
+        """See Executor."""
+        self._check_lives("read")
+        regions = self._memory.parameters["variables"]
+        return {
+            name: Numbers(
+                shape=regions[name].shape,
+                data=self._kernels.read(self._at(regions[name]), regions[name].size),
+            )
+            for name in names
+        }
 
     def write(self, parameters: Mapping[str, Numbers], state: Mapping[str, Numbers]) -> None:
         """See Executor. Room was made when the plan was, so this cannot fail half-way."""
@@ -229,8 +295,8 @@ class Plan:
         """
         self._check_lives("explained")
         calls = self._lower(self._workload.batch_size)
-        blocks = self._memory.blocks.values()
-        kept = [(region, self._kernels.read(self._at(region), region.size)) for region in blocks]
+        blocks = (self._memory.weights, *self._memory.blocks.values())
+        kept = [(region, self._read(region)) for region in blocks]
         found = [
             PlanCall(
                 phase=call.phase,
@@ -250,7 +316,8 @@ class Plan:
 
     def _time(self, call: Call, clock_ms: Callable[[], float]) -> float:
         bound = self._bind(call)
-        last = (0.0,) if call is self._update_calls[-1] else ()
+        of_the_step = self._workload.optimizer.step_arguments(1)
+        last = of_the_step if call is self._update_calls[-1] else ()
         repeats, spent_ms = 1, 0.0
         with self._kernels.calling(call.kernel):
             while True:
@@ -296,6 +363,7 @@ class Plan:
 
         return _Bound(
             calls=calls,
+            examples=bind(calls.examples),
             input=bind(calls.input),
             forward=bind(calls.forward),
             loss=self._bind(calls.loss),

@@ -22,10 +22,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from backburner.engine.gradients import register_missing_kernels
-from backburner.engine.lowering import ACTIVATIONS
+from backburner.engine.lowering.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
-    from backburner.core.layers import Activation
+    from backburner.core.layer import Activation
     from backburner.engine.kernels import Kernels
     from backburner.engine.tensors import Tensor, Tensors
 

@@ -2,15 +2,16 @@
 
 What a plan holds for good, engine/layout.py lays out. Beside that its convolutions (and what is
 computed as one) share scratch space. How much, only they know exactly, once they are loaded
-(`conv2d_scratch` and `conv2d_gradients_scratch` in workers/kernels/convolution.c); here it is
-estimated, never as less than that.
+(`conv2d_scratch` and `conv2d_gradients_scratch` in workers/kernels/convolution.c,
+`depthwise_conv2d_scratch` in depthwise.c); here it is estimated, never as less than that.
 """
 
 from __future__ import annotations
 
 from backburner.engine.executor import Workload
-from backburner.engine.layout import ITEM_BYTES, Memory
-from backburner.engine.lowering import lower
+from backburner.engine.layout import Memory
+from backburner.engine.lowering.step import lower
+from backburner.engine.regions import ITEM_BYTES
 
 _LANES = 4
 _TILE_ROWS = 4
@@ -37,7 +38,20 @@ def plan_bytes(workload: Workload) -> int:
 
 def scratch_bytes(kernel: str, *window: int) -> int:
     """An estimate from above, for either direction; `window` as kernels take it (kernels.h)."""
+    if kernel == "depthwise_conv2d_scratch":
+        return ITEM_BYTES * (_depthwise(*window) + _ODDS)
     return ITEM_BYTES * ((_winograd(*window) or _direct(*window)) + _ODDS)
+
+
+def _depthwise(*window: int) -> int:
+    """One picture with its padding, or one of errors, each channel as often as it has filters."""
+    _, height, width, _, outputs, high, wide, step_down, step_across, *rest = window
+    dilation_down, dilation_across, _, _, down, across = rest
+    reach_down = (high - 1) * dilation_down + 1
+    reach_across = (wide - 1) * dilation_across + 1
+    seen = ((down - 1) * step_down + reach_down) * ((across - 1) * step_across + reach_across)
+    errors = (height + reach_down - 1) * (width + reach_across - 1)
+    return (max(seen, errors) + high * wide + 1) * _round_up(outputs, _LANES)
 
 
 def _direct(*window: int) -> int:

@@ -433,6 +433,10 @@ class Tensors:
     def sigmoid(self, x: Tensor) -> Tensor:
         return self._run("sigmoid", x)
 
+    def erf(self, x: Tensor) -> Tensor:
+        """The error function, which TF.js approximates to 1.5e-7; its gradient is exact."""
+        return self._run("erf", x)
+
     def softmax(self, x: Tensor) -> Tensor:
         return self._run("softmax", x)
 
@@ -468,8 +472,8 @@ class Tensors:
     def sum(self, x: Tensor, axis: int | None = None) -> Tensor:
         return self._run("sum", x) if axis is None else self._run("sum", x, axis)
 
-    def mean(self, x: Tensor, axes: Sequence[int]) -> Tensor:
-        return self._run("mean", x, _list(axes))
+    def mean(self, x: Tensor, axes: Sequence[int], *, keep_axes: bool = False) -> Tensor:
+        return self._run("mean", x, _list(axes), keep_axes)
 
     def max(self, x: Tensor, axis: int) -> Tensor:
         return self._run("max", x, axis)
@@ -486,6 +490,13 @@ class Tensors:
 
     def as_float(self, x: Tensor) -> Tensor:
         return self._run("cast", x, "float32")
+
+    def as_integer(self, x: Tensor) -> Tensor:
+        return self._run("cast", x, "int32")
+
+    def one_hot(self, indexes: Tensor, count: int) -> Tensor:
+        """A side of `count` numbers more: 1 at each index, 0 elsewhere; as floats."""
+        return self.as_float(self._run("oneHot", indexes, count))
 
     # --- shapes ------------------------------------------------------------------------
 
@@ -511,6 +522,35 @@ class Tensors:
 
     def reverse(self, x: Tensor, axes: Sequence[int]) -> Tensor:
         return self._run("reverse", x, _list(axes))
+
+    def transform(self, x: Tensor, coefficients: Sequence[float]) -> Tensor:
+        """Pictures [batch, height, width, channels], each moved as its six coefficients say.
+
+        What comes between places is blended of the four around it, what comes from outside is 0.
+        """
+        batch, height, width, _ = shape = self.shape(x)
+        rows = [coefficients[at : at + 6] for at in range(0, len(coefficients), 6)]
+        # TF.js's transformations have two more numbers, which would make them projections.
+        wanted = self.floats((n for row in rows for n in (*row, 0.0, 0.0)), (batch, 8))
+
+        def moved(images: Tensor, how: Tensor) -> Tensor:
+            size = _list((height, width))
+            try:
+                return self._tf.image.transform(images, how, "bilinear", "constant", 0, size)
+            except JsException as error:
+                raise _failed("transform", error) from None
+
+        if self.backend != "cpu":
+            return moved(x, wanted)
+        # The cpu backend of TF.js 4.22 moves the first picture of a batch and leaves the others
+        # black: its loop over the batch returns too early.
+        one = (1, *shape[1:])
+        return self.concat(
+            [
+                moved(self.slice(x, (n, 0, 0, 0), one), self.slice(wanted, (n, 0), (1, 8)))
+                for n in range(batch)
+            ]
+        )
 
     def slice(self, x: Tensor, begin: Sequence[int], size: Sequence[int]) -> Tensor:
         return self._run("slice", x, _list(begin), _list(size))
