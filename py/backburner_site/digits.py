@@ -9,7 +9,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from backburner.core.recipe import DigitsData
+from backburner.core.data_sources import DigitsData
 from backburner_site.errors import BuildFailed
 
 SIDE = 8
@@ -35,7 +35,7 @@ def write_digits(table: Path, folder: Path) -> None:
         raise BuildFailed(
             f"The digits table has {counts} pictures of the digits 0 to 9, but recipes are checked "
             f"against {DigitsData.counts}: it is not the table that site/parts.toml should name, "
-            "or DigitsData.counts in py/backburner/core/recipe.py is wrong."
+            "or DigitsData.counts in py/backburner/core/data_sources.py is wrong."
         )
     description = {
         "source": SOURCE,

@@ -35,8 +35,8 @@ def read_catalogues(locale: Path) -> dict[str, Catalogue]:
     for language in LANGUAGES:
         entries = read_catalogue(locale / language)
         texts = Texts(language, entries, strict=True)
-        for fact in preset_facts(texts):
-            entries |= {f"presets.{fact.name}.{key}": text for key, text in fact.texts.items()}
+        for name, facts in preset_facts(texts).items():
+            entries |= {f"presets.{name}.{key}": text for key, text in facts.items()}
         catalogues[language] = entries
     return catalogues
 

@@ -31,6 +31,7 @@ from backburner_site.pyscript_patch import without_evaluation, without_source_ma
 from backburner_site.python_files import member_file, wheel_file
 from backburner_site.render import copy_own_files, policy, render_pages
 from backburner_site.snapshot import Snapshot, make_snapshot
+from backburner_site.text import write_text
 from backburner_site.wheel import build_wheel
 
 SNAPSHOT_FILE = "pyodide/snapshot.bin.gz"
@@ -157,6 +158,7 @@ def add_data(making: Making) -> None:
     """data/ and schema/."""
     table = member_file(making.pins.members["digits"], making.cache, making.progress)
     write_digits(table, making.dist / "data")
+    write_text(making.dist / "pyodide" / "python_stdlib.zip", making.dist / "data")
     from backburner.core.schema import recipe_schema  # only here: the rest builds without the app
 
     schema = making.dist / "schema" / "recipe-1.json"
@@ -173,7 +175,7 @@ def add_pages(making: Making) -> None:
     """The pages, our own files, the texts, and scripts/parts.json: what was shipped."""
     # Like the schema: these need the app.
     from backburner.core.preferences import CHOICES
-    from backburner.core.presets import PRESETS
+    from backburner.core.presets import PICTURE_PRESETS
     from backburner.core.routes import View
     from backburner.core.state import PARTS
     from backburner_site.locale import read_catalogues, source_texts, write_catalogues
@@ -194,7 +196,7 @@ def add_pages(making: Making) -> None:
         "t": source_texts(catalogues),
         "views": [view.value for view in View],
         "languages": list(catalogues),
-        "presets": list(PRESETS),
+        "presets": list(PICTURE_PRESETS),
         "choices": CHOICES,
         "parts_of_start": PARTS,
     }

@@ -19,6 +19,7 @@ from backburner.core.drawing import (
     side_of,
 )
 from backburner.core.errors import DataError
+from backburner.core.shapes_data import ShapesData
 
 FIXTURES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent.parent / "data" / "strokes.json").read_text(encoding="utf-8")
@@ -125,6 +126,26 @@ def test_a_block_holds_the_share_of_its_ink(size: int) -> None:
     assert sum(map(sum, picture)) * (SIDE // size) ** 2 == pytest.approx(bitmap.count())
 
 
+@pytest.mark.parametrize("size", [1, 3, 7, 28, 31])
+def test_blocks_that_cut_pixels_share_their_ink(size: int) -> None:
+    bitmap = drawn(ONE["3", "round"])
+    picture = bitmap.blocks(size)
+    assert [len(row) for row in picture] == [size] * size
+    assert all(-1e-9 <= value <= 1 + 1e-9 for row in picture for value in row)
+    assert sum(map(sum, picture)) * (SIDE / size) ** 2 == pytest.approx(bitmap.count())
+    full = Bitmap(((1 << SIDE) - 1,) * SIDE).blocks(size)
+    assert [value for row in full for value in row] == pytest.approx([1.0] * size**2)
+
+
+def test_a_shape_that_is_drawn_has_the_size_and_the_lines_of_the_generated_ones() -> None:
+    square = [[(0.0, 0.0), (8.0, 0.0), (8.0, 8.0), (0.0, 8.0), (0.0, 0.0)]]
+    picture = model_input(square, ShapesData.input_shape, fit_of(ShapesData.source))
+    assert picture is not None
+    inked = [y for y, row in enumerate(picture) if any(value > 0.5 for value in row)]
+    assert 16 <= inked[-1] - inked[0] + 1 <= 21
+    assert 4 <= sum(picture[14]) <= 6, "two lines"
+
+
 def test_the_leftmost_column_comes_first() -> None:
     corner = Bitmap((1, *[0] * (SIDE - 1)))
     assert corner.blocks(32)[0][0] == 1
@@ -144,7 +165,7 @@ def test_a_bitmap_survives_as_text() -> None:
     ("shape", "words"),
     [
         ((8, 9, 1), "9 × 8"),
-        ((28, 28, 1), "28 × 28"),
+        ((64, 64, 1), "64 × 64"),
         ((32, 32, 3), "32 × 32 in 3 colours"),
         ((12,), "square pictures"),
     ],

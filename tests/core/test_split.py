@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backburner.core.data_sources import DigitsData
 from backburner.core.errors import DataError
-from backburner.core.recipe import DigitsData
 from backburner.core.split import PARTS, SplitRecipe, check_batch_size, divide
 
 SHARES = [(0.8, 0.1, 0.1), (0.34, 0.33, 0.33), (0.02, 0.49, 0.49), (0.5, 0.0, 0.5), (1.0, 0.0, 0.0)]

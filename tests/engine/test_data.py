@@ -9,10 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backburner.core.data_sources import NoiseData
 from backburner.core.errors import DataError
-from backburner.core.recipe import InlineData, NoiseData
+from backburner.core.inline_data import InlineData
 from backburner.core.split import PARTS, SplitRecipe
-from backburner.engine.data import Dataset, split_at_random, split_dataset
+from backburner.core.text_data import SHIPPED_LENGTH, SHIPPED_VOCABULARY, TextData
+from backburner.engine.data import (
+    Dataset,
+    encode,
+    one_example,
+    shipped_text,
+    split_at_random,
+    split_dataset,
+)
 
 BINARY = bytes(range(16)) + bytes([16] * 16)
 
@@ -152,3 +161,72 @@ def test_sequences_are_divided_whatever_their_labels_are() -> None:
     assert (len(split.validation), len(split.test)) == (2, 2)
     assert split == split_at_random(20, SplitRecipe(), seed=1)
     assert split != split_at_random(20, SplitRecipe(), seed=2)
+
+
+# --- text ------------------------------------------------------------------------------
+
+
+def text_data(text: str, **options: object) -> TextData:
+    return TextData.from_wire({"source": "text", "text": text, **options})
+
+
+def test_windows_of_a_text_follow_each_other_and_are_asked_for_the_next_character() -> None:
+    data = text_data("abcabcab" * 4 + "dXY", context=8)
+    dataset = Dataset.from_text(data.text or "", data)
+    assert len(dataset) == 4
+    assert dataset.shape == (8,)
+    assert dataset.positions == 8
+    assert dataset.classes == ("X", "Y", "a", "b", "c", "d")
+    assert dataset.symbols == 6
+    read = "".join(dataset.classes[symbol] for symbol in dataset.inputs)
+    said = "".join(dataset.classes[symbol] for symbol in dataset.labels)
+    assert read == "abcabcab" * 4
+    assert said == ("abcabcab" * 4 + "d")[1:]
+
+
+def test_the_data_hash_depends_on_the_text_and_its_windows_alone() -> None:
+    def digest(text: str, **options: object) -> str:
+        data = text_data(text, **options)
+        return Dataset.from_text(data.text or "", data).digest
+
+    assert digest("abc" * 200) == digest("abc" * 200, split={"train": 1})
+    assert digest("abc" * 200) != digest("acb" * 200)
+    assert digest("abc" * 200, context=16) != digest("abc" * 200, context=32)
+
+
+def test_rare_characters_of_a_large_alphabet_become_the_one_for_others() -> None:
+    text = "".join(map(chr, range(0x4E00, 0x4E00 + 300))) + "".join(
+        map(chr, range(0x4E00, 0x4E00 + 255))
+    )
+    data = text_data(text, context=50)
+    dataset = Dataset.from_text(text, data)
+    assert len(dataset.classes) == 256
+    assert dataset.classes[dataset.inputs[260]] == "\N{REPLACEMENT CHARACTER}"
+
+
+def test_a_character_that_is_none_of_the_symbols_is_refused() -> None:
+    with pytest.raises(DataError, match='"z"'):
+        encode("abz", ("a", "b"))
+
+
+def test_the_shipped_text_must_be_whole_and_the_one_that_was_meant() -> None:
+    whole = (SHIPPED_VOCABULARY * (SHIPPED_LENGTH // 96 + 1))[:SHIPPED_LENGTH].encode()
+    described = {"sha256": hashlib.sha256(whole).hexdigest()}
+    assert shipped_text(whole, described).encode() == whole
+    with pytest.raises(DataError, match="checksum"):
+        shipped_text(whole[:-1], described)
+    short = {"sha256": hashlib.sha256(whole[:-1]).hexdigest()}
+    with pytest.raises(DataError, match="not the text"):
+        shipped_text(whole[:-1], short)
+
+
+def test_an_example_of_a_text_is_the_indexes_of_its_characters() -> None:
+    assert one_example([0, 4, 2.0], (3,), symbols=5) == array("f", [0, 4, 2])
+
+
+@pytest.mark.parametrize("index", [5, -1, 1.5, 1e30])
+def test_a_symbol_that_the_model_has_no_row_for_is_refused_by_its_place(index: float) -> None:
+    # The kernels trust what they are given: they would read beyond the table.
+    with pytest.raises(DataError, match=r"Number 1 .* from 0 to 4"):
+        one_example([0, index, 2], (3,), symbols=5)
+    assert list(one_example([0, index, 2], (3,)))[1] == pytest.approx(index)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backburner.core.recipe import DigitsData
+from backburner.core.data_sources import DigitsData
 from backburner_site import digits
 from backburner_site.errors import BuildFailed
 

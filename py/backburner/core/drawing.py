@@ -31,7 +31,7 @@ SIDE = 32
 """Pixels along each side of the bitmap that every drawing becomes."""
 
 SIZES = (8, 16, 32)
-"""Sides of the pictures that can be counted from it, in whole blocks."""
+"""Sides of the pictures that can be counted from it in whole blocks: those that one learns from."""
 
 Stroke = Sequence[tuple[float, float]]
 """One line of a pen, as points (x, y), y downwards; a single point is a dot."""
@@ -44,13 +44,14 @@ _TEXT = re.compile(rf"[0-9a-f]{{{8 * SIDE}}}")
 class Fit:
     """How ink is brought into the frame, in pixels of the bitmap.
 
-    The ink with its pen is at most `width` wide and always within the frame's height. One
-    direction is stretched at most `stretch` times as much as the other. With `upright` the ink is
-    sheared until its first and its last row begin at the same column. The pen is the one that
-    leaves about `ink` pixels; with None it is always the same.
+    The ink with its pen is at most `width` wide and `height` high. One direction is stretched
+    at most `stretch` times as much as the other. With `upright` the ink is sheared until its
+    first and its last row begin at the same column. The pen is the one that leaves about `ink`
+    pixels; with None it is always the same.
     """
 
     width: int = SIDE
+    height: int = SIDE
     stretch: float = 1.0
     upright: bool = False
     ink: int | None = None
@@ -58,6 +59,9 @@ class Fit:
 
 DIGITS = Fit(width=20, stretch=1.5, upright=True, ink=260)
 DRAWINGS = Fit()
+SHAPES = Fit(width=24, height=24)
+"""As large as the generated shapes are, which leave some room around them; and a pen as thick as
+their lines."""
 
 _MARGIN = 2.5
 """Room for half a pen at each side of the frame."""
@@ -101,9 +105,22 @@ class Bitmap:
         ]
 
     def blocks(self, size: int) -> list[list[float]]:
-        """`[size][size]`: the share of ink in each block, from 0 to 1."""
-        full = most_ink(size)
-        return [[count / full for count in row] for row in self.counts(size)]
+        """`[size][size]`: the share of ink in each block, from 0 to 1.
+
+        Where `size` is none of SIZES, pixels on the border of two blocks count in both, each for
+        the part that lies there.
+        """
+        if size in SIZES:
+            full = most_ink(size)
+            return [[count / full for count in row] for row in self.counts(size)]
+        parts = _parts(size)
+        across = [
+            [sum(part for x, part in block if row >> x & 1) for block in parts] for row in self.rows
+        ]
+        return [
+            [sum(part * across[y][at] for y, part in block) for at in range(size)]
+            for block in parts
+        ]
 
 
 def most_ink(size: int) -> int:
@@ -111,9 +128,20 @@ def most_ink(size: int) -> int:
     return (SIDE // size) ** 2
 
 
+def _parts(size: int) -> list[list[tuple[int, float]]]:
+    """For each of `size` blocks in a row: the pixels that it covers, and each one's share of it."""
+    wide = SIDE / size
+    blocks: list[list[tuple[int, float]]] = []
+    for at in range(size):
+        low, high = at * wide, (at + 1) * wide
+        pixels = range(int(low), min(SIDE, math.ceil(high)))
+        blocks.append([(x, (min(high, x + 1) - max(low, x)) / wide) for x in pixels])
+    return blocks
+
+
 def fit_of(source: object) -> Fit:
     """How a drawing is prepared for a model that learned from this source of data."""
-    return DIGITS if source == "digits" else DRAWINGS
+    return {"digits": DIGITS, "shapes": SHAPES}.get(str(source), DRAWINGS)
 
 
 def model_input(
@@ -131,12 +159,12 @@ def model_input(
 def side_of(shape: Sequence[int]) -> int:
     """The side of a model's square, colourless pictures. Raises DataError for others."""
     height, width, channels = shape if len(shape) == 3 else (0, 0, 0)
-    if height != width or height not in SIZES or channels != 1:
+    if height != width or not 1 <= height <= SIDE or channels != 1:
         colours = "" if channels <= 1 else f" in {channels} colours"
         raise DataError(
             f"This network looks at pictures of {width} × {height}{colours}. A drawing can be "
-            f"shown to networks that look at square pictures of 8, 16 or 32 pixels in one colour: "
-            f"train one on the digits or on your own drawings.",
+            f"shown to networks that look at square pictures in one colour, of {SIDE} pixels a "
+            f"side or less: train one on the digits, the shapes or your own drawings.",
             key="input",
         )
     return height
@@ -189,7 +217,7 @@ def _framed(lines: Sequence[Stroke], fit: Fit) -> list[list[tuple[float, float]]
     bottom = max(y for line in lines for _, y in line)
     # A dot, or a line without any width, has no scale of its own in that direction.
     across = (fit.width - 2 * _MARGIN) / (right - left) if right > left else math.inf
-    down = (SIDE - 2 * _MARGIN) / (bottom - top) if bottom > top else math.inf
+    down = (fit.height - 2 * _MARGIN) / (bottom - top) if bottom > top else math.inf
     across, down = min(across, down * fit.stretch), min(down, across * fit.stretch)
     if math.isinf(across):
         across = down = 0.0

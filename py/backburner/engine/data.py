@@ -11,17 +11,24 @@ import hashlib
 import json
 import math
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
+from backburner.core.data_sources import NoiseData
 from backburner.core.drawing import Bitmap, most_ink
 from backburner.core.errors import DataError
+from backburner.core.images_data import ImagesData
+from backburner.core.inline_data import InlineData
 from backburner.core.options import as_number, show, sizes
-from backburner.core.recipe import InlineData, NoiseData
+from backburner.core.shapes_data import ShapesData
 from backburner.core.split import PARTS, SplitRecipe, divide, share_out
-from backburner.core.split import Part as Part  # the word for what Split.part takes
+from backburner.core.text_data import OTHER, SHIPPED_LENGTH, SHIPPED_VOCABULARY, TextData
 from backburner.engine.randomness import key
+
+Part = Literal["train", "validation", "test", "kept"]
+"""Those that a recipe divides its data into, and what is kept for a fine-tuning: the examples that
+the network it began from was tested on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +37,8 @@ class Dataset:
 
     `inputs` are [count, *shape] numbers, little-endian, of `dtype`; what a model sees is
     number x `scale`. `labels` index `classes`: one for each example, or, where `positions` is a
-    number, so many for each, one after the other. `digest` is a sha256 over all of it.
+    number, so many for each, one after the other. `digest` is a sha256 over all of it. Of a text,
+    the inputs are indexes of `classes`, too: its characters.
     """
 
     inputs: bytes = field(repr=False)
@@ -41,6 +49,7 @@ class Dataset:
     classes: tuple[str, ...]
     digest: str
     positions: int | None = None
+    is_text: bool = False
 
     @classmethod
     def of(
@@ -53,6 +62,7 @@ class Dataset:
         labels: Sequence[int],
         classes: Sequence[str],
         positions: int | None = None,
+        is_text: bool = False,
     ) -> Dataset:
         """A dataset with its digest worked out."""
         head = [dtype, scale, list(shape), list(labels), list(classes)]
@@ -69,6 +79,7 @@ class Dataset:
             classes=tuple(classes),
             digest=digest.hexdigest(),
             positions=positions,
+            is_text=is_text,
         )
 
     @classmethod
@@ -138,6 +149,54 @@ class Dataset:
         )
 
     @classmethod
+    def from_images(cls, pictures: Iterable[bytes], data: ImagesData) -> Dataset:
+        """The pictures of files, decoded in their order to [size, size, channels] bytes."""
+        return cls.of(
+            inputs=b"".join(pictures),
+            dtype="uint8",
+            scale=1 / 255,
+            shape=data.input_shape,
+            labels=[each.label for each in data.images],
+            classes=data.classes,
+        )
+
+    @classmethod
+    def from_shapes(cls, pictures: Iterable[tuple[int, bytes]], data: ShapesData) -> Dataset:
+        """Label and pixels of each, as engine/shapes.py draws them."""
+        labels, drawn = zip(*pictures, strict=True)
+        return cls.of(
+            inputs=b"".join(drawn),
+            dtype="uint8",
+            scale=1 / 255,
+            shape=data.input_shape,
+            labels=labels,
+            classes=data.classes,
+        )
+
+    @classmethod
+    def from_text(cls, text: str, data: TextData) -> Dataset:
+        """A text in windows of `data.context` characters; the labels are the characters after.
+
+        `text` is `data.text`, or the shipped one.
+        """
+        indexes = encode(text, data.classes)
+        size = data.windows * data.context
+        head = [data.context, list(data.classes)]
+        # Not `of`: its digest spells out every label, and here they are the text once more.
+        digest = hashlib.sha256(json.dumps(head).encode() + b"\n" + indexes[: size + 1])
+        return cls(
+            inputs=indexes[:size],
+            dtype="uint8",
+            scale=1.0,
+            shape=data.input_shape,
+            labels=tuple(indexes[1 : size + 1]),
+            classes=data.classes,
+            digest=digest.hexdigest(),
+            positions=data.context,
+            is_text=True,
+        )
+
+    @classmethod
     def from_noise(cls, data: NoiseData, seed: int) -> Dataset:
         """Numbers from 0 to 1 and labels, all drawn by the seed."""
         size = data.examples * math.prod(data.input_shape)
@@ -155,6 +214,69 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.labels) // (self.positions or 1)
 
+    def chosen(self, indexes: Sequence[int]) -> Dataset:
+        """Some of its examples, in this order, as data of their own."""
+        return Dataset.of(
+            inputs=b"".join(map(self.example, indexes)),
+            dtype=self.dtype,
+            scale=self.scale,
+            shape=self.shape,
+            labels=[label for index in indexes for label in self.labels_of(index)],
+            classes=self.classes,
+            positions=self.positions,
+            is_text=self.is_text,
+        )
+
+    def example(self, index: int) -> bytes:
+        """The numbers of one of them, as they stand in `inputs`."""
+        size = math.prod(self.shape) * (1 if self.dtype == "uint8" else 4)
+        return self.inputs[index * size : (index + 1) * size]
+
+    def labels_of(self, index: int) -> tuple[int, ...]:
+        """Its label, or that of each of its positions."""
+        per_example = self.positions or 1
+        return self.labels[index * per_example : (index + 1) * per_example]
+
+    @property
+    def symbols(self) -> int | None:
+        """How many different ones there are, if it is a text."""
+        return len(self.classes) if self.is_text else None
+
+
+def encode(text: str, symbols: Sequence[str]) -> bytes:
+    """Each character's index among the symbols; what is none of them becomes OTHER's.
+
+    Raises DataError where that is not among them either.
+    """
+    codes = _Codes({ord(symbol): index for index, symbol in enumerate(symbols)})
+    return text.translate(codes).encode("latin-1")
+
+
+class _Codes(dict[int, int]):
+    """Code points to indexes, for `str.translate`."""
+
+    def __missing__(self, point: int) -> int:
+        if ord(OTHER) not in self:
+            raise DataError(
+                f"The model does not know the character {show(chr(point))}: it does not occur in "
+                "the text that it learned from. Leave it out.",
+                key="generation.prompt",
+            )
+        return self[ord(OTHER)]
+
+
+def shipped_text(content: bytes, description: Mapping[str, object]) -> str:
+    """The shipped text: text.txt, as text.json describes it.
+
+    Raises DataError, naming the file, when the two do not fit each other, or not this version.
+    """
+    if hashlib.sha256(content).hexdigest() != description.get("sha256"):
+        raise _broken("text.txt", "its checksum is not the one in text.json")
+    text = content.decode("utf-8", "replace")
+    if len(text) != SHIPPED_LENGTH or not set(text) <= set(SHIPPED_VOCABULARY):
+        raise _broken("text.txt", "it is not the text that recipes are checked against")
+    return text
+
 
 def _broken(name: str, problem: str, detail: str | None = None) -> DataError:
     return DataError(
@@ -166,11 +288,15 @@ def _broken(name: str, problem: str, detail: str | None = None) -> DataError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Which examples are in which part, as ascending indexes into the dataset."""
+    """Which examples are in which part, as ascending indexes into the dataset.
+
+    `kept` are a fine-tuning's only.
+    """
 
     train: tuple[int, ...]
     validation: tuple[int, ...]
     test: tuple[int, ...]
+    kept: tuple[int, ...] = ()
 
     def part(self, name: Part) -> tuple[int, ...]:
         match name:
@@ -180,6 +306,8 @@ class Split:
                 return self.validation
             case "test":
                 return self.test
+            case "kept":
+                return self.kept
         raise DataError(f'There is no part "{name}": the parts are train, validation and test.')
 
 
@@ -194,7 +322,7 @@ def split_dataset(
     for index, label in enumerate(labels):
         members[label].append(index)
     parts = divide([len(indexes) for indexes in members], classes, fractions)
-    chosen: dict[Part, list[int]] = {part: [] for part in PARTS}
+    chosen: dict[str, list[int]] = {part: [] for part in PARTS}
     for label, (indexes, counts) in enumerate(zip(members, parts, strict=True)):
         order = key(seed, f"split/{label}").permutation(len(indexes))
         start = 0
@@ -208,7 +336,7 @@ def split_at_random(count: int, fractions: SplitRecipe, seed: int) -> Split:
     """Draws the examples of each part without a look at their classes."""
     counts = share_out(count, fractions)
     order = key(seed, "split").permutation(count)
-    chosen: dict[Part, tuple[int, ...]] = {}
+    chosen: dict[str, tuple[int, ...]] = {}
     start = 0
     for part in PARTS:
         chosen[part] = tuple(sorted(order[start : start + counts[part]]))
@@ -216,8 +344,11 @@ def split_at_random(count: int, fractions: SplitRecipe, seed: int) -> Split:
     return Split(**chosen)
 
 
-def one_example(inputs: object, shape: tuple[int, ...]) -> array[float]:
-    """Checks and flattens one example. Raises DataError naming both shapes."""
+def one_example(inputs: object, shape: tuple[int, ...], symbols: int | None = None) -> array[float]:
+    """Checks and flattens one example. Raises DataError naming both shapes.
+
+    Of a text of so many `symbols` it is their indexes; kernels look them up unchecked.
+    """
     numbers: list[object] = []
     got: list[int] = []
     level: list[object] = [inputs]
@@ -241,6 +372,12 @@ def one_example(inputs: object, shape: tuple[int, ...]) -> array[float]:
             raise DataError(
                 f"Number {position} of the example to predict ({sizes(shape)}) is {show(item)}, "
                 f"but only finite numbers can be looked at, best between 0 and 1."
+            )
+        if symbols is not None and (not number.is_integer() or not 0 <= number < symbols):
+            raise DataError(
+                f"Number {position} of the example is {show(item)}, but a text is given by where "
+                f"its characters stand among the model's {symbols:,}: whole numbers from 0 to "
+                f"{symbols - 1:,}."
             )
         checked.append(number)
     return checked
