@@ -1,56 +1,49 @@
 """The JSON Schema (2020-12) of recipe 1, made from the tables that read recipes.
 
-It describes what `Recipe.from_wire` takes; what needs arithmetic (shares that add up to 1,
-shapes that vanish, one label for each input), and what does not go together (a momentum with
-Adam), only the reader can refuse.
+It describes what core/chain.py reads; what needs arithmetic (shares that add up to 1, shapes that
+vanish, one label for each input), and what does not go together (a momentum with Adam), only the
+reader can refuse.
 """
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, fields
+from collections.abc import Iterable
+from dataclasses import MISSING
 from typing import Any
 
-from backburner.core.layers import LAYER_TYPES, MOST_LAYERS, Layer
+from backburner.core.chain import MOST_LINKS
+from backburner.core.data_sources import DRAWING_SIZE
+from backburner.core.fine_tuning_method import Method
+from backburner.core.fine_tuning_recipe import FineTuneRecipe
+from backburner.core.generation import Generation
+from backburner.core.generation_recipe import GenerateRecipe
+from backburner.core.images_data import CHANNELS, LONGEST_LABEL, MOST_IMAGES, SIZE
+from backburner.core.inline_data import LONGEST_NAME, MOST_CLASSES
+from backburner.core.layer import Layer
+from backburner.core.layers import LAYER_TYPES, MOST_LAYERS
+from backburner.core.options import option_schema, settings_schema
 from backburner.core.presets import DEFAULT_PRESET, PRESETS
-from backburner.core.recipe import (
-    DRAWING_SIZE,
-    KINDS,
-    LONGEST_NAME,
-    MOST_CLASSES,
-    OUTPUT,
-    SEED,
-    VERSION,
-    TrainingRecipe,
-)
+from backburner.core.recipe import OUTPUT, Recipe
+from backburner.core.recipe_head import KINDS, SEED, VERSION
+from backburner.core.shapes_data import COUNT, DIFFICULTY, ShapesData
+from backburner.core.shapes_data import SEED as SHAPES_SEED
+from backburner.core.text_data import CONTEXT, LONGEST
+from backburner.core.training_settings import TrainingRecipe
 
 Schema = dict[str, Any]
 
 
 def recipe_schema() -> Schema:
     """A new, JSON-ready dict each time."""
+    recipes = {"train": _train(), "fine-tune": _fine_tune(), "generate": _generate()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "recipe-1.json",
         "title": "Backburner recipe, version 1",
-        **_object(
-            {
-                "recipe": {"const": VERSION},
-                "kind": {"enum": list(KINDS), "default": KINDS[0]},
-                "name": {"type": ["string", "null"], "maxLength": LONGEST_NAME},
-                "seed": {**SEED.schema, "default": 0},
-                "data": {
-                    "anyOf": [_digits(), _drawings(), _inline()],
-                    "default": {"source": "digits"},
-                },
-                "model": _model(),
-                "training": _object(
-                    {f.name: _option_schema(f) for f in fields(TrainingRecipe)}, default={}
-                ),
-            },
-            required=["recipe"],
-        ),
+        **_any_of(recipes),
         "$defs": {
-            "layer": {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in LAYER_TYPES]},
+            **recipes,
+            "layer": _any_of(LAYER_TYPES),
             **{name: _layer(layer) for name, layer in LAYER_TYPES.items()},
             "split": _object(
                 {
@@ -61,6 +54,75 @@ def recipe_schema() -> Schema:
             ),
         },
     }
+
+
+# --- one for each kind -----------------------------------------------------------------
+
+
+def _train() -> Schema:
+    return _recipe(
+        Recipe.kind,
+        {
+            "model": {"anyOf": [_model(), _from()], "default": {"preset": DEFAULT_PRESET}},
+            "data": _data(default={"source": "digits"}),
+            "training": _options(TrainingRecipe),
+        },
+        required=["recipe"],
+    )
+
+
+def _fine_tune() -> Schema:
+    return _recipe(
+        FineTuneRecipe.kind,
+        {
+            "model": _from(),
+            "data": _data(),
+            "method": _options(Method),
+            "training": _options(TrainingRecipe),
+        },
+        required=["recipe", "kind", "model"],
+    )
+
+
+def _generate() -> Schema:
+    return _recipe(
+        GenerateRecipe.kind,
+        {"model": _from(), "generation": _options(Generation)},
+        required=["recipe", "kind", "model"],
+    )
+
+
+def _recipe(kind: str, own: Schema, *, required: list[str]) -> Schema:
+    return _object(
+        {
+            "recipe": {"const": VERSION},
+            "kind": {"const": kind},
+            "name": {"type": ["string", "null"], "maxLength": LONGEST_NAME},
+            "seed": {**SEED.schema, "default": 0},
+            **own,
+            "then": {"type": "array", "items": _any_of(KINDS), "maxItems": MOST_LINKS - 1},
+        },
+        required=required,
+    )
+
+
+# --- parts -----------------------------------------------------------------------------
+
+
+def _any_of(names: Iterable[str]) -> Schema:
+    return {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in names]}
+
+
+def _data(**more: object) -> Schema:
+    return {"anyOf": [_digits(), _drawings(), _shapes(), _images(), _text(), _inline()]} | more
+
+
+def _options(of: type[TrainingRecipe | Method | Generation]) -> Schema:
+    return settings_schema(of) | {"default": {}}
+
+
+def _from() -> Schema:
+    return _object({"from": {"type": "string", "minLength": 1}}, required=["from"])
 
 
 def _object(properties: Schema, required: list[str] | None = None, **more: object) -> Schema:
@@ -74,22 +136,12 @@ def _array(items: Schema, **more: object) -> Schema:
     return {"type": "array", "items": items, "minItems": 1} | more
 
 
-def _option_schema(option: Field[Any]) -> Schema:
-    schema: Schema = dict(option.metadata["option"].schema)
-    if option.default is None:
-        return {"anyOf": [schema, {"type": "null"}], "default": None}
-    if option.default is not MISSING:
-        default = option.default
-        schema["default"] = list(default) if isinstance(default, tuple) else default
-    return schema
-
-
 def _layer(layer: type[Layer]) -> Schema:
     options = layer.options()
     return _object(
         {
             "type": {"const": layer.type},
-            **{name: _option_schema(option) for name, option in options.items()},
+            **{name: option_schema(option) for name, option in options.items()},
         },
         required=["type", *(n for n, option in options.items() if option.default is MISSING)],
     )
@@ -101,8 +153,7 @@ def _model() -> Schema:
             "preset": {"enum": list(PRESETS)},
             "layers": _array({"$ref": "#/$defs/layer"}, maxItems=MOST_LAYERS),
             "output": {**OUTPUT.schema, "default": "auto"},
-        },
-        default={"preset": DEFAULT_PRESET},
+        }
     )
     return model | {"not": {"required": ["preset", "layers"]}}
 
@@ -116,6 +167,53 @@ def _drawings() -> Schema:
         {
             "source": {"const": "drawings"},
             "size": {**DRAWING_SIZE.schema, "default": 16},
+            "split": {"$ref": "#/$defs/split"},
+        },
+        required=["source"],
+    )
+
+
+def _shapes() -> Schema:
+    defaults = ShapesData()
+    return _object(
+        {
+            "source": {"const": "shapes"},
+            "count": {**COUNT.schema, "default": defaults.count},
+            "difficulty": {**DIFFICULTY.schema, "default": defaults.difficulty},
+            "seed": {**SHAPES_SEED.schema, "default": defaults.seed},
+            "split": {"$ref": "#/$defs/split"},
+        },
+        required=["source"],
+    )
+
+
+def _images() -> Schema:
+    image = _object(
+        {
+            "data": {"type": "string", "minLength": 1},
+            "label": {"type": "string", "minLength": 1, "maxLength": LONGEST_LABEL},
+            "name": {"type": "string", "maxLength": LONGEST_LABEL},
+        },
+        required=["data", "label"],
+    )
+    return _object(
+        {
+            "source": {"const": "images"},
+            "size": {**SIZE.schema, "default": 32},
+            "channels": {**CHANNELS.schema, "default": 3},
+            "images": _array(image, maxItems=MOST_IMAGES),
+            "split": {"$ref": "#/$defs/split"},
+        },
+        required=["source", "images"],
+    )
+
+
+def _text() -> Schema:
+    return _object(
+        {
+            "source": {"const": "text"},
+            "text": {"type": ["string", "null"], "minLength": 1, "maxLength": LONGEST},
+            "context": {**CONTEXT.schema, "default": 128},
             "split": {"$ref": "#/$defs/split"},
         },
         required=["source"],

@@ -12,12 +12,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from backburner import __version__
 from backburner.core.errors import Damaged, DataError, NewerStorage, RecipeError
 from backburner.core.operation import brief_recipe
-from backburner.core.recipe import Recipe
 from backburner.engine import safetensors
 from backburner.engine.safetensors import Numbers
 
@@ -140,13 +139,23 @@ class Checkpoint:
                 raise _damaged("its arrays are not those of the model", ", ".join(wrong))
 
 
-def recipe_sha256(recipe: Recipe) -> str:
+class Recipe(Protocol):
+    """Of any kind."""
+
+    def to_wire(self) -> dict[str, object]:
+        """All of it as JSON."""
+
+
+def recipe_sha256(recipe: Recipe, base_sha256: str | None = None) -> str:
     """Of the complete recipe as canonical JSON, without its name.
 
-    Examples that stand in the recipe are left out: the data's own sha256 stands for them.
+    Examples that stand in the recipe are left out: the data's own sha256 stands for them. So does
+    `base_sha256`, of the weights that it begins with, for the operation that they are from.
     """
     wire = brief_recipe(recipe.to_wire())
     wire.pop("name", None)
+    if base_sha256 is not None:
+        wire["model"] = {"from": base_sha256}
     text = json.dumps(wire, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -10,26 +10,29 @@ the event loop by itself; the caller does, between calls.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from backburner.core.errors import Damaged, DataError, LifecycleError, TrainingDiverged
-from backburner.core.model import ModelSpec
+from backburner.core.kinds import TrainingRecipes
 from backburner.core.promise import tape_bytes
-from backburner.core.recipe import NoiseData, Recipe
-from backburner.core.split import check_batch_size
-from backburner.engine.checkpoint import Checkpoint, describe_weights, recipe_sha256
-from backburner.engine.data import Dataset, Part, Split, one_example, split_at_random, split_dataset
-from backburner.engine.executor import Executor, Workload
+from backburner.core.recipe import Recipe
+from backburner.engine.checkpoint import Checkpoint, describe_weights
+from backburner.engine.data import Dataset, Part, one_example
+from backburner.engine.executor import Answers, Executor, LayerOutput, Workload
 from backburner.engine.plan import Plan, can_plan
 from backburner.engine.randomness import key
 from backburner.engine.results import Evaluation, Prediction, StepResult
 from backburner.engine.scratch import plan_bytes
 from backburner.engine.tape import Tape
+from backburner.engine.task import Task
 
 if TYPE_CHECKING:
     from backburner.engine.kernels import Kernels
     from backburner.engine.tensors import Tensors
+
+Ask = Callable[[Sequence[int]], Coroutine[Any, Any, Answers]]
+"""As Executor.evaluate."""
 
 
 def executor_for(workload: Workload, tensors: Tensors, kernels: Kernels | None) -> Executor:
@@ -63,17 +66,11 @@ def needed_bytes(workload: Workload, *, backend: str, has_kernels: bool) -> int:
 
 
 class Training:
-    """A model in training, and what it needs. Make it with `from_recipe`, end it with `dispose`."""
+    """A model in training, and what it needs. Make it with `of`, end it with `dispose`."""
 
-    def __init__(
-        self,
-        *,
-        recipe: Recipe,
-        workload: Workload,
-        split: Split,
-        executor: Executor,
-        backend: str,
-    ) -> None:
+    def __init__(self, task: Task, *, executor: Executor, backend: str) -> None:
+        recipe, workload, split = task.recipe, task.workload, task.split
+        self.task = task
         self.recipe = recipe
         self.workload = workload
         self.dataset = workload.dataset
@@ -87,32 +84,23 @@ class Training:
         self.steps = self.epochs * self.steps_per_epoch
         self._backend = backend
         self._order: tuple[int, list[int]] = (-1, [])
-        self._recipe_sha256 = recipe_sha256(recipe)
         self._disposed = False
+
+    @classmethod
+    def of(cls, task: Task, tensors: Tensors, kernels: Kernels | None = None) -> Training:
+        """A training at step 0, its data uploaded to the backend in use.
+
+        Raises BackendError, and leaves no tensor behind when it does.
+        """
+        executor = executor_for(task.workload, tensors, kernels)
+        return cls(task, executor=executor, backend=tensors.backend)
 
     @classmethod
     def from_recipe(
         cls, recipe: Recipe, dataset: Dataset, tensors: Tensors, kernels: Kernels | None = None
     ) -> Training:
-        """A training at step 0, its data uploaded to the backend in use.
-
-        Raises LayerError, DataError or BackendError, and leaves no tensor behind when it does.
-        """
-        workload = Workload.from_recipe(recipe, dataset)
-        _check_answers(workload.spec, dataset)
-        if dataset.positions is None and not isinstance(recipe.data, NoiseData):
-            split = split_dataset(dataset.labels, dataset.classes, recipe.data.split, recipe.seed)
-        else:  # of noise, not every class has to have an example
-            split = split_at_random(len(dataset), recipe.data.split, recipe.seed)
-        # The recipe was checked with the counts it promises; a file of digits may hold others.
-        check_batch_size(recipe.training.batch_size, len(split.train))
-        return cls(
-            recipe=recipe,
-            workload=workload,
-            split=split,
-            executor=executor_for(workload, tensors, kernels),
-            backend=tensors.backend,
-        )
+        """A training from the start. Raises LayerError, DataError or BackendError, as `of`."""
+        return cls.of(Task.from_recipe(recipe, dataset), tensors, kernels)
 
     @property
     def epoch(self) -> int:
@@ -132,7 +120,9 @@ class Training:
                 "disposed" if self._disposed else "completed", "training", way_out="Start anew."
             )
         batch = self._batch(self.step)
-        loss, share = await self.executor.train(batch, self.step)
+        schedule = self.recipe.training.schedule
+        factor = schedule.factor(self.step, self.steps) if schedule else 1.0
+        loss, share = await self.executor.train(batch, self.step, factor)
         if not math.isfinite(loss):
             raise _diverged(self.recipe, self.step)
         self.step += 1
@@ -157,11 +147,15 @@ class Training:
 
     # --- evaluation and prediction -----------------------------------------------------
 
-    async def evaluation(self, part: Part) -> AsyncIterator[Evaluation]:
+    async def evaluation(
+        self, part: Part, ask: Ask | None = None
+    ) -> AsyncGenerator[Evaluation, None]:
         """Goes through a part in batches, and yields the figures so far after each.
 
-        Raises TrainingDiverged when the model's answers are no numbers any more.
+        `ask` gives the answers instead of the model as it is. Raises TrainingDiverged when the
+        answers are no numbers any more.
         """
+        ask = ask or self.executor.evaluate
         indexes = self.split.part(part)
         predictions: list[Prediction] = []
         loss = right = 0.0
@@ -170,7 +164,7 @@ class Training:
             yield Evaluation(part=part, loss=None, accuracy=None, count=0, done=True)
         for start in range(0, len(indexes), self.batch_size):
             batch = indexes[start : start + self.batch_size]
-            said = await self.executor.evaluate(batch)
+            said = await ask(batch)
             asked = [index * places + place for index in batch for place in range(places)]
             for index, error, predicted, confidence in zip(
                 asked, said.errors, said.answers, said.confidences, strict=True
@@ -220,6 +214,18 @@ class Training:
             "probabilities": probabilities,
         }
 
+    async def activations(self, inputs: object) -> list[LayerOutput]:
+        """What every layer puts out for one example, on the weights of now.
+
+        `inputs` are given as for `predict`; of a text, the indexes of its characters. Raises
+        DataError.
+        """
+        numbers = one_example(inputs, self.dataset.shape, self.dataset.symbols)
+        outputs = await self.executor.activations(numbers)
+        if not all(math.isfinite(number) for output in outputs for number in output.numbers):
+            raise _diverged(self.recipe, self.step)
+        return outputs
+
     # --- weights and checkpoints -------------------------------------------------------
 
     async def weights(self) -> dict[str, Any]:
@@ -241,7 +247,7 @@ class Training:
         return Checkpoint(
             step=step,
             optimizer=self.recipe.training.optimizer,
-            recipe_sha256=self._recipe_sha256,
+            recipe_sha256=self.task.recipe_sha256,
             data_sha256=self.dataset.digest,
             backend=self._backend,
             kernels=kernels,
@@ -259,7 +265,7 @@ class Training:
         if self._disposed:
             raise LifecycleError.between("disposed", "restored", way_out="Start anew.")
         checkpoint.check_belongs_to(
-            recipe_sha256=self._recipe_sha256,
+            recipe_sha256=self.task.recipe_sha256,
             data_sha256=self.dataset.digest,
             data=self.recipe.data.source,
         )
@@ -280,21 +286,7 @@ class Training:
         self.executor.dispose()
 
 
-def _check_answers(spec: ModelSpec, dataset: Dataset) -> None:
-    """Raises DataError unless there is a label for each answer of the model's."""
-    if spec.positions != dataset.positions:
-        wanted, given = (
-            "one for each example" if each is None else f"{each:,} for each example"
-            for each in (spec.positions, dataset.positions)
-        )
-        raise DataError(
-            f"The model's answers are {wanted}, but the data's labels are {given}. Both must be "
-            "the same.",
-            key="data.labels",
-        )
-
-
-def _diverged(recipe: Recipe, step: int) -> TrainingDiverged:
+def _diverged(recipe: TrainingRecipes, step: int) -> TrainingDiverged:
     rate = recipe.training.learning_rate
     return TrainingDiverged(
         f"After {step:,} steps the loss is not a number any more: the steps were too large, and "
