@@ -25,7 +25,7 @@ BROWSER = {"js", "pyodide", "pyodide_js", "pyscript"}
 ADAPTERS = {
     "core": set(),
     "engine": {"kernels", "tensors"},
-    "worker": {"browser", "database", "transactions"},
+    "worker": {"browser", "database", "decoding", "transactions"},
     "app": {"browser", "hook", "locks", "shell"},
     "views": {
         "chart",
@@ -34,14 +34,19 @@ ADAPTERS = {
         "drawing_pad",
         "drawings",
         "earlier",
-        "examples",
         "fingerprint",
+        "inside",
+        "layer_pictures",
         "logs_panel",
+        "pictures",
         "playground",
         "recipe_form",
         "router",
         "settings",
+        "start_from",
         "status_bar",
+        "subjects",
+        "writing",
     },
 }
 # What the core must do without: a clock, I/O, randomness, an event loop.

@@ -49,8 +49,8 @@ CALL = """async ([method, args]) => {
 
 def read_recipe(file: Path) -> dict[str, Any]:
     """The recipe as JSON gave it, after the page's own check. Raises BadRecipe."""
-    from backburner.core.errors import ConfigurationError  # the rules are the app's
-    from backburner.core.recipe import Recipe
+    from backburner.core.chain import chain_from_wire  # the rules are the app's
+    from backburner.core.errors import ConfigurationError
 
     try:
         wire: Any = json.loads(file.read_text(encoding="utf-8"))
@@ -63,10 +63,10 @@ def read_recipe(file: Path) -> dict[str, Any]:
             f"{file} is not JSON: {error}. Most often a comma or a quotation mark is missing there."
         ) from error
     try:
-        Recipe.from_wire(wire)
+        chain_from_wire(wire)
     except ConfigurationError as error:
         raise BadRecipe(with_key(str(error), error.key)) from error
-    assert isinstance(wire, dict), "Recipe.from_wire takes objects only"
+    assert isinstance(wire, dict), "a recipe is an object"
     return wire
 
 
@@ -84,7 +84,7 @@ def run(
     timeout_s: float,
     progress: Progress,
 ) -> dict[str, Any]:
-    """`{operation, history, weights, diagnostics}` of the completed run.
+    """`{operation, history, weights, examination, diagnostics}` of the completed run.
 
     Raises RunFailed, or BadRecipe when the page refuses what the host's check let pass.
     """
@@ -152,7 +152,7 @@ class Hook:
         self._evaluate = evaluate
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """What the method gives. Raises BadRecipe for a refused recipe, RunFailed for others."""
+        """What the method gives. Raises BadRecipe for a refused recipe, HookRefused for others."""
         answer = self._evaluate(CALL, [method, list(arguments)])
         refusal = answer.get("refusal")
         if refusal is None:
@@ -160,7 +160,15 @@ class Hook:
         words = with_key(str(refusal.get("message")), refusal.get("key"))
         if method == "start":
             raise BadRecipe(words)
-        raise RunFailed(f"The page refused {method}: {words}", detail=json.dumps(refusal))
+        raise HookRefused(f"The page refused {method}: {words}", refusal)
+
+
+class HookRefused(RunFailed):
+    """The page refused what it was asked; `key` is what was wrong with it, where it says so."""
+
+    def __init__(self, message: str, refusal: Mapping[str, Any]) -> None:
+        super().__init__(message, detail=json.dumps(refusal))
+        self.key = refusal.get("key")
 
 
 def wait_until_ready(
@@ -205,31 +213,74 @@ def wait_for_kitchen(
 
 
 def drive(hook: Hook, recipe: dict[str, Any], deadline: float, step: Step) -> dict[str, Any]:
-    """Starts the recipe, watches it to its end, and collects what came of it."""
+    """Starts the recipe, watches it and what follows it to the end, and collects what came of it.
+
+    `operation` and what belongs to it are of the last one, `operations` are all in their order.
+    """
     hook.call("ready")
-    operation_id = hook.call("start", recipe)["id"]
-    while (operation := hook.call("operation", operation_id))["status"] not in FINAL:
-        if time.monotonic() > deadline:
-            raise RunFailed(
-                f"The run did not end within the time that --timeout allows; {words_of(operation)}."
-            )
-        step.advance(words_of(operation), operation.get("eta_s"))
-        time.sleep(POLL_S)
-    if operation["status"] != "completed":
-        raise RunFailed(f"The run ended: {words_of(operation)}.", detail=json.dumps(operation))
-    step.advance(words_of(operation))
+    started = hook.call("start", recipe)
+    ids = [started["id"], *started.get("then", [])]
+    operations = [
+        watch(hook, key, deadline, step, place=f"{at} of {len(ids)}" if len(ids) > 1 else "")
+        for at, key in enumerate(ids, start=1)
+    ]
+    operation = operations[-1]
+    trains = operation.get("kind") != "generate"
     return {
-        "operation": hook.call("wait", operation_id),
-        "history": hook.call("history", operation_id),
-        "weights": hook.call("weights", operation_id),
+        "operation": operation,
+        "operations": operations,
+        "history": hook.call("history", operation["id"]) if trains else None,
+        "weights": hook.call("weights", operation["id"]) if trains else None,
+        "examination": examine(hook, operation),
         "diagnostics": hook.call("diagnostics"),
     }
 
 
-def words_of(operation: Mapping[str, Any]) -> str:
-    """`running, epoch 2 of 5, step 90 of 225, loss 0.412`, with what is known."""
-    words = [str(operation.get("status"))]
+def watch(hook: Hook, key: str, deadline: float, step: Step, *, place: str) -> dict[str, Any]:
+    """An operation as it is once it is completed. Raises RunFailed when it ends otherwise."""
+    operation: dict[str, Any]
+    while (operation := hook.call("operation", key))["status"] not in FINAL:
+        words = words_of(operation, place)
+        if time.monotonic() > deadline:
+            raise RunFailed(f"The run did not end within the time that --timeout allows; {words}.")
+        step.advance(words, operation.get("eta_s"))
+        time.sleep(POLL_S)
+    words = words_of(operation, place)
+    if operation["status"] != "completed":
+        raise RunFailed(f"The run ended: {words}.", detail=json.dumps(operation))
+    step.advance(words)
+    return operation
+
+
+def examine(hook: Hook, operation: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the model makes of the test part; None without one, and for a model of texts."""
+    if operation.get("test") is None:
+        return None
+    try:
+        found: dict[str, Any] = hook.call("inspect", operation["id"], "confusion", {"part": "test"})
+    except HookRefused as refused:
+        if refused.key == "what":
+            return None
+        raise
+    return found
+
+
+def words_of(operation: Mapping[str, Any], place: str = "") -> str:
+    """`running, epoch 2 of 5, step 90 of 225, loss 0.412`, with what is known.
+
+    Of one of several, with its `place`: `fine-tune 2 of 3 (on my drawings) running, …`.
+    """
+    status = str(operation.get("status"))
+    if place:
+        name = f" ({operation['name']})" if operation.get("name") else ""
+        status = f"{operation.get('kind', 'operation')} {place}{name} {status}"
+    words = [status]
+    steps = "character" if operation.get("kind") == "generate" else "step"
+    if steps == "character" and operation.get("steps"):
+        words.append(f"character {operation['step']} of {operation['steps']}")
     for name, total in (("epoch", "epochs"), ("step", "steps")):
+        if name == "step" and steps != "step":
+            continue
         if operation.get(name) is not None and operation.get(total):
             words.append(f"{name} {operation[name]} of {operation[total]}")
     if isinstance(operation.get("loss"), int | float):

@@ -274,6 +274,31 @@ async def test_a_run_whose_data_is_gone_says_so_and_cannot_go_on() -> None:
         await home.operations.resume("op-old")
 
 
+@pytest.mark.parametrize(
+    ("by_itself", "status"),
+    [(False, Status.INTERRUPTED), (True, Status.FAILED)],
+    ids=["asked", "by itself"],
+)
+@on_a_loop
+async def test_what_waited_with_examples_in_its_recipe_says_that_they_are_gone(
+    by_itself: bool, status: Status
+) -> None:
+    examples = {"source": "inline", "inputs": [[[0]], [[1]]], "labels": [0, 1]}
+    waited = operation("op-old", status=Status.QUEUED, recipe={**FULL, "data": examples})
+    after = operation("op-new", status=Status.QUEUED, recipe=FULL, created=2.0)
+    storage = FakeStorage(records=records_to_text([waited, after]))
+    home = house(storage=storage, resumes_by_itself=by_itself)
+    await settled()
+    found = home.operations.get("op-old")
+    assert found.status is status
+    assert found.error is not None
+    assert "start the recipe itself again" in found.error.message
+    asked_for = {each.operation for each in home.orders("INIT_TRAINING")}
+    assert asked_for == ({"op-new"} if by_itself else set())
+    with pytest.raises((Expired, LifecycleError)):
+        await home.operations.resume("op-old")
+
+
 @on_a_loop
 async def test_a_database_that_cannot_be_read_takes_no_run_off_the_list() -> None:
     seen = operation("op-old", status=Status.STOPPED, checkpoint=8)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from backburner.core.curves import Curves
 from backburner.core.figures import Pace
+from backburner.core.layers import layer_from_wire
 from backburner.core.lifecycle import Status, WorkerStatus
 from backburner.core.presets import PRESETS
 from backburner.core.state import Worker
@@ -100,3 +103,27 @@ def test_every_status_has_its_word() -> None:
 
 def test_every_layer_of_a_preset_has_its_words() -> None:
     assert all(layer_words(ENGLISH, layer) for layers in PRESETS.values() for layer in layers)
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        ({"type": "embedding", "output_dim": 32}, "32 numbers for each character"),
+        ({"type": "conv1d", "filters": 1, "kernel_size": 3}, "1 filter over 3"),
+        ({"type": "depthwise_conv2d", "kernel_size": 3}, "1 filter 3 × 3 for each channel"),
+        (
+            {"type": "separable_conv2d", "filters": 8, "kernel_size": [3, 5]},
+            "8 separable filters 3 × 5",
+        ),
+        (
+            {
+                "type": "residual",
+                "layers": [{"type": "batch_normalization"}, {"type": "dense", "units": 4}],
+            },
+            "added to its input: normalized over the batch, 4 units",
+        ),
+        ({"type": "reshape", "target_shape": [-1]}, "reshape"),
+    ],
+)
+def test_a_layer_reads_as_people_say_it(layer: dict[str, Any], words: str) -> None:
+    assert layer_words(ENGLISH, layer_from_wire(layer)) == words

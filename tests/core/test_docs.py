@@ -27,7 +27,7 @@ def test_a_preset_is_documented_layer_by_layer(name: str) -> None:
 def test_the_example_is_a_recipe() -> None:
     found = re.search(r"```json\n(\{.*?)```", TEXT, re.DOTALL)
     assert found is not None
-    assert Recipe.from_json(found[1]).seed == 7
+    assert Recipe.from_wire(json.loads(found[1])).seed == 7
 
 
 def test_every_layer_type_is_documented() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from backburner.core.figure_words import figure_words, has_figures, layer_rows, memory
+from backburner.core.figure_words import figure_words, has_figures, layer_rows, memory, score_words
 from backburner.core.lifecycle import Status
 from backburner.core.logs import LogRecord, at_least
-from backburner.core.messages import LayerFacts
+from backburner.core.messages import Baseline, LayerFacts, Score
 from backburner.core.naming import name_of
-from tests.core.makers import ENGLISH, operation, progressed
+from tests.core.makers import ENGLISH, model_ready, operation, progressed
 
 
 def test_what_is_not_known_is_a_dash() -> None:
@@ -96,3 +98,23 @@ def test_the_log_shows_a_level_and_all_that_is_worse() -> None:
     ]
     assert at_least(records, "debug") == records
     assert [each.level for each in at_least(records, "warning")] == ["warning", "error"]
+
+
+def test_a_test_on_text_is_told_in_bits_beside_those_who_only_count() -> None:
+    run = operation(
+        recipe={"recipe": 1, "data": {"source": "text"}},
+        test=Score(loss=math.log(2) * 2.04, accuracy=0.6),
+        baselines=(
+            Baseline(part="validation", unigram=9.0, bigram=9.0),
+            Baseline(part="test", unigram=4.56, bigram=3.689),
+        ),
+    )
+    words = score_words(ENGLISH, run)
+    assert words.startswith("2.04 bits for each character")
+    assert "needs 3.69" in words
+    assert "occurs 4.56" in words
+
+
+def test_a_test_on_pictures_is_told_in_shares() -> None:
+    run = operation(model=model_ready(), test=Score(loss=0.1, accuracy=0.5))
+    assert score_words(ENGLISH, run) == "50.0 % of 2 test examples are right."

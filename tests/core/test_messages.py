@@ -59,6 +59,7 @@ PROGRESS = m.TrainingProgressed(
     epoch_ends=(EPOCH_END,),
     validation=SCORE,
 )
+STOPPED_EARLY = m.StoppedEarly(epoch=6, best_epoch=3, monitor="validation_loss", best=0.25)
 STORED_RUN = m.StoredRun(
     id="op-1",
     kind="train",
@@ -97,8 +98,41 @@ SINCE_THE_CHOICE: dict[str, Any] = {
     "promised_bytes": 1_000_000,
 }
 
+NETWORK: dict[str, object] = {"layers": [], "input_shape": [8, 8, 1], "classes": ["0", "1"]}
+TEXT_FIGURES = m.TextFigures(characters=5, distinct=4, entropy_bits=1.9, surprise_bits=2.5)
+WRITING = m.GenerationProgressed(
+    characters=120,
+    length=200,
+    characters_per_s=900.5,
+    elapsed_s=0.125,
+    eta_s=0.0625,
+    statistics=TEXT_FIGURES,
+    text="to be",
+)
+COMPARISON = m.Comparison(
+    before=m.OldAndNew(
+        old=m.Measured(accuracy=0.95, loss=0.25, count=179),
+        new=m.Measured(accuracy=0.0, loss=None, count=6),
+    ),
+    after=m.OldAndNew(old=m.Measured(accuracy=0.75, loss=0.5, count=179), new=None),
+)
+SINCE_THE_KINDS: dict[str, Any] = {
+    "base": "op-0",
+    "after": "op-0",
+    "datasets": ("ab" * 32,),
+    "network": NETWORK,
+    "trained_parameters": 10,
+    "comparison": COMPARISON,
+    "writing": WRITING,
+    "text": "to be",
+}
+BASELINE = m.Baseline(part="test", unigram=4.5, bigram=3.75)
+
 CAT = m.DrawnClass(id="c-1", name="cat")
 DRAWING = m.Drawing(id="d-1", class_id="c-1", created=1_700_000_000.5, ink="0" * 256)
+SHEET = m.Sheet(
+    layer="conv2d_1", shape=(3, 3, 1, 32), count=32, shown=16, height=3, width=3, most=0.5
+)
 
 # One row for every message type: the round-trip test and the golden file both use it.
 SAMPLES: list[m.Message] = [
@@ -202,6 +236,32 @@ SAMPLES: list[m.Message] = [
     m.PreparationReported(backend="webgl", needed_bytes=1_000_000, available_bytes=2**32),
     replace(MODEL_READY, **SINCE_THE_CHOICE),
     m.RunsListed(runs=(replace(STORED_RUN, **{**SINCE_THE_CHOICE, "dropped": ("webgl",)}),)),
+    # From here on: what came with texts.
+    replace(MODEL_READY, **SINCE_THE_CHOICE, baselines=(BASELINE,)),
+    m.RunsListed(runs=(replace(STORED_RUN, baselines=(BASELINE,)),)),
+    # From here on: what came with early stopping.
+    m.TrainingCompleted(test=None, guesses=(), elapsed_s=30.0, stopped_early=STOPPED_EARLY),
+    m.RunsListed(runs=(replace(STORED_RUN, stopped_early=STOPPED_EARLY),)),
+    # From here on: what came with looking inside.
+    m.ReadFilters(form="numbers"),
+    m.ReadActivations(input=[[0.0, 0.5], [1.0, 0.25]]),
+    m.ReadActivations(example=14),
+    m.ExaminePart(part="validation"),
+    m.ReadExamples(examples=(14, 3)),
+    m.FiltersRead(step=45, sheets=(SHEET,)),
+    m.ActivationsRead(step=45, sheets=(SHEET, replace(SHEET, layer="conv2d_2", every=2))),
+    m.PartExamined(part="test", step=45, count=179, loss=0.25, took_ms=12.5),
+    m.ExamplesRead(examples=(14, 3)),
+    # From here on: what came with operations that begin with a trained network.
+    m.InitTraining(recipe={"recipe": 1}, after="op-0"),
+    m.StartGeneration(),
+    m.StartGeneration(checkpoint=120),
+    replace(MODEL_READY, kept=0, network=NETWORK, trained_parameters=10),
+    replace(MODEL_READY, step=120, kept=120, writing=WRITING),
+    WRITING,
+    m.GenerationCompleted(text="to be", statistics=TEXT_FIGURES, elapsed_s=0.5, checkpoint=5),
+    m.TrainingCompleted(test=SCORE, guesses=(), elapsed_s=30.0, comparison=COMPARISON),
+    m.RunsListed(runs=(replace(STORED_RUN, **SINCE_THE_KINDS),)),
 ]
 
 
@@ -325,3 +385,9 @@ def test_no_body_gets_past_the_border_half_read(body: object, tag: str) -> None:
     except ProtocolError:
         return
     assert decode(encode(envelope)) == envelope
+
+
+def test_what_was_forgotten_is_the_accuracy_that_is_gone() -> None:
+    assert COMPARISON.forgotten == pytest.approx(0.2)
+    assert replace(COMPARISON, before=None).forgotten is None
+    assert replace(COMPARISON, after=m.OldAndNew(old=None, new=None)).forgotten is None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from backburner.core.lifecycle import FINAL, RESUMABLE, Status
-from backburner.core.messages import Fault
+from backburner.core.messages import Fault, StoppedEarly
 from backburner.core.panel import (
     ASKED_FIRST,
     Action,
@@ -30,6 +30,9 @@ def panel(status: Status, **changes: Any) -> Panel:
 def keys(shown: Panel) -> list[str]:
     return [note.key for note in shown.notes]
 
+
+WRITES = {"kind": "generate", "base": "op-0"}
+READS = {"network": {"layers": [{"type": "embedding"}]}}
 
 # Status, what else is known: its sentence, its buttons in their order, the one that waits.
 ROWS: list[tuple[Status, dict[str, Any], str, str, str | None]] = [
@@ -57,6 +60,30 @@ ROWS: list[tuple[Status, dict[str, Any], str, str, str | None]] = [
     (Status.COMPLETED, {}, "completed-without-checkpoint", "reset run-again new-model", None),
     (Status.FAILED, {"error": FAULT}, "failed", "reset run-again new-model", None),
     (Status.ABORTED, {"checkpoint": 8}, "aborted", "run-again new-model clear", None),
+    (Status.QUEUED, {"after": "op-0"}, "queued-after", "stop abort", None),
+    (Status.QUEUED, {"after": "op-0", "started": 1.0}, "queued", "stop abort", None),
+    # A network of texts cannot be tried on drawings.
+    (Status.COMPLETED, {"checkpoint": 8, **READS}, "completed", "run-again new-model clear", None),
+    (Status.QUEUED, {"checkpoint": 8, **WRITES}, "queued", "stop abort", None),
+    (Status.INITIALIZING, WRITES, "writing.initializing", "stop abort", None),
+    (Status.INITIALIZING, {"restarts": 1, **WRITES}, "writing.restarting", "stop abort", None),
+    (Status.RUNNING, WRITES, "running", "pause stop abort", None),
+    (Status.PAUSED, WRITES, "writing.paused", "resume stop abort", None),
+    (Status.STOPPED, {"checkpoint": 8, **WRITES}, "writing.stopped", "resume abort clear", None),
+    (
+        Status.COMPLETED,
+        {"checkpoint": 8, **WRITES},
+        "writing.completed",
+        "run-again new-model clear",
+        None,
+    ),
+    (
+        Status.COMPLETED,
+        WRITES,
+        "writing.completed-without-checkpoint",
+        "reset run-again new-model",
+        None,
+    ),
 ]
 
 
@@ -204,3 +231,28 @@ def test_only_what_is_all_here_can_be_run_again() -> None:
     assert Action.RUN_AGAIN in panel(Status.COMPLETED, checkpoint=40).actions
     assert Action.RUN_AGAIN not in panel(Status.COMPLETED, checkpoint=40, recipe=counted).actions
     assert Action.RUN_AGAIN not in panel(Status.STOPPED, checkpoint=40).actions
+
+
+@pytest.mark.parametrize("monitor", ["validation_loss", "validation_accuracy"])
+def test_a_run_that_stopped_early_says_after_which_epoch_and_is_held_to_no_promise(
+    monitor: str,
+) -> None:
+    early = StoppedEarly(epoch=6, best_epoch=3, monitor=monitor, best=0.5)
+    shown = panel(
+        Status.COMPLETED,
+        checkpoint=24,
+        stopped_early=early,
+        progress=progressed(24),
+        promised_s=60.0,
+    )
+    assert keys(shown) == [f"dashboard.note.early-{monitor.removeprefix('validation_')}"]
+    words = shown.notes[0].in_words(ENGLISH)
+    assert "after 6 of 10 epochs" in words
+    assert "since epoch 3" in words
+
+
+def test_a_run_that_may_stop_early_is_promised_its_longest_time() -> None:
+    recipe = {"recipe": 1, "training": {"early_stopping": {"patience": 3}}}
+    shown = panel(Status.RUNNING, recipe=recipe, promised_s=60.0)
+    assert keys(shown) == ["dashboard.note.promise-at-most"]
+    assert "at most" in shown.notes[0].in_words(ENGLISH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -70,3 +71,28 @@ def test_a_run_that_the_database_has_lost_says_so_and_keeps_its_figures() -> Non
 def test_a_run_that_never_began_has_lost_nothing() -> None:
     waiting = operation_of(run_of(operation(status=Status.QUEUED)))
     assert recovered([], [waiting]) == [waiting]
+
+
+INLINE = {"recipe": 1, "data": {"source": "inline", "inputs": [[[0]], [[1]]], "labels": [0, 1]}}
+PASTED = {"recipe": 1, "data": {"source": "text", "text": "abc" * 30}}
+IMAGES = {"recipe": 1, "data": {"source": "images", "images": ["…"], "labels": ["a"]}}
+
+
+@pytest.mark.parametrize("recipe", [INLINE, PASTED, IMAGES], ids=["inline", "text", "images"])
+def test_one_that_never_began_and_whose_examples_are_not_here_says_so(
+    recipe: dict[str, Any],
+) -> None:
+    mirrored = operation_of(run_of(operation(status=Status.QUEUED, recipe=recipe)))
+    (found,) = recovered([], [mirrored])
+    assert found.status is Status.INTERRUPTED
+    assert found.error is not None
+    assert found.error.name == "Expired"
+    assert "start the recipe itself again" in found.error.message
+    (taken_up,) = recovered([], [replace(mirrored, status=Status.QUEUED)])
+    assert (taken_up.status, taken_up.error) == (Status.FAILED, found.error)
+
+
+def test_one_that_has_ended_keeps_its_own_words() -> None:
+    fault = Fault(name="DataError", message="A class has too few examples.")
+    ended = operation_of(run_of(operation(status=Status.FAILED, recipe=INLINE, error=fault)))
+    assert recovered([], [ended]) == [ended]

@@ -8,7 +8,7 @@ import pytest
 
 from backburner.core.errors import LifecycleError
 from backburner.core.lifecycle import Event, Status, WorkerStatus
-from backburner.core.messages import Fault, Guess, Score, TrainingCompleted
+from backburner.core.messages import Fault, Guess, Score, StoppedEarly, TrainingCompleted
 from backburner.core.state import (
     Change,
     Failed,
@@ -65,6 +65,20 @@ def test_a_training_goes_from_asked_for_to_completed() -> None:
     )
     assert done.lives
     assert state.active() is None
+
+
+def test_a_training_that_stopped_early_is_completed_and_its_snapshot_says_why() -> None:
+    early = StoppedEarly(epoch=6, best_epoch=3, monitor="validation_loss", best=0.25)
+    done = TrainingCompleted(test=None, guesses=(), elapsed_s=1.0, stopped_early=early)
+    state = after(*WORKER, *BEGUN, Reported(id="op-1", report=done, at=1_004.0))
+    snapshot = state.operations["op-1"].snapshot()
+    assert snapshot["status"] == "completed"
+    assert snapshot["stopped_early"] == {
+        "epoch": 6,
+        "best_epoch": 3,
+        "monitor": "validation_loss",
+        "best": 0.25,
+    }
 
 
 def test_the_snapshot_has_the_keys_of_the_contract_and_is_json() -> None:

@@ -17,17 +17,23 @@ FINISHED = {"id": "a", "status": "completed", "epoch": 5, "epochs": 5, "loss": 0
 class FakePage:
     """Answers as the hook in the page does; `operations` are given one after the other."""
 
-    def __init__(self, operations: list[dict[str, Any]], refusal: object = None) -> None:
+    def __init__(
+        self, operations: list[dict[str, Any]], refusal: object = None, *, inside: object = None
+    ) -> None:
         self.operations = operations
         self.refusal = refusal
+        self.inside = inside or {"value": {"part": "test"}}
         self.calls: list[str] = []
+        self.started: dict[str, Any] = {"id": "a"}
 
     def evaluate(self, script: str, asked: list[Any]) -> dict[str, Any]:
         method, _ = asked
         self.calls.append(method)
         if method == "start" and self.refusal:
             return {"refusal": self.refusal}
-        values = {"ready": {}, "start": {"id": "a"}, "wait": FINISHED}
+        values = {"ready": {}, "start": self.started, "wait": FINISHED}
+        if method == "inspect":
+            return self.inside  # type: ignore[return-value]
         if method == "operation":
             return {"value": self.operations.pop(0)}
         return {"value": values.get(method, {method: "here"})}
@@ -59,6 +65,8 @@ def write(folder: Path, content: str) -> str:
         '{"recipe": 2}',
         '{"recipe": 1, "training": {"epochs": -1}}',
         '{"recipe": 1, "training": {"batch_size": 5000}}',
+        '{"recipe": 1, "then": [{"recipe": 1, "kind": "fine-tune"}]}',
+        '{"recipe": 1, "model": {"from": "abc"}}',
     ],
     ids=[
         "no json",
@@ -67,6 +75,8 @@ def write(folder: Path, content: str) -> str:
         "a later version",
         "a bad value",
         "a batch larger than the data",
+        "a bad chain",
+        "a network that is not here",
     ],
 )
 def test_a_bad_recipe_ends_with_2_before_anything_is_started(
@@ -100,14 +110,46 @@ def test_a_good_recipe_is_read_as_it_stands(tmp_path: Path) -> None:
     }
 
 
-def test_a_completed_run_gives_its_four_parts() -> None:
+def test_a_completed_run_gives_its_parts() -> None:
     page = FakePage([{"status": "queued"}, {"status": "running", "eta_s": 3}, FINISHED])
     assert drive(page) == {
         "operation": FINISHED,
+        "operations": [FINISHED],
         "history": {"history": "here"},
         "weights": {"weights": "here"},
+        "examination": None,
         "diagnostics": {"diagnostics": "here"},
     }
+
+
+def test_a_run_with_a_test_part_is_examined_on_it() -> None:
+    tested = {**FINISHED, "test": {"loss": 0.1, "accuracy": 1.0}}
+    assert drive(FakePage([tested]))["examination"] == {"part": "test"}
+    no_matrix = {"refusal": {"name": "DataError", "message": "No table.", "key": "what"}}
+    assert drive(FakePage([tested], inside=no_matrix))["examination"] is None
+    with pytest.raises(RunFailed, match="inspect"):
+        drive(FakePage([tested], inside={"refusal": {"name": "WorkerLost", "message": "Gone."}}))
+
+
+def test_a_chain_is_watched_to_its_end_and_gives_all_its_operations() -> None:
+    second = {**FINISHED, "id": "b"}
+    page = FakePage([{"status": "running"}, FINISHED, {"status": "queued"}, second])
+    page.started = {"id": "a", "then": ["b"]}
+    found = drive(page)
+    assert [each["id"] for each in found["operations"]] == ["a", "b"]
+    assert found["operation"]["id"] == "b"
+
+
+def test_a_chain_of_which_one_fails_is_a_failure_that_names_it() -> None:
+    page = FakePage([FINISHED, {"status": "failed", "kind": "fine-tune", "name": "mine"}])
+    page.started = {"id": "a", "then": ["b", "c"]}
+    with pytest.raises(RunFailed, match=r"fine-tune 2 of 3 \(mine\) failed"):
+        drive(page)
+
+
+def test_a_text_is_told_in_characters() -> None:
+    at = {"status": "running", "kind": "generate", "step": 12, "steps": 200, "epoch": 0}
+    assert headless.words_of(at) == "running, character 12 of 200"
 
 
 @pytest.mark.parametrize("status", ["failed", "aborted", "stopped", "interrupted"])

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from array import array
+from collections.abc import AsyncIterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
-from backburner.core.errors import BackendError, DataError, TrainingDiverged
+from backburner.core.convolutions import Conv2D
+from backburner.core.errors import BackendError, DataError, LifecycleError, TrainingDiverged
 from backburner.core.messages import Message, Order, Pong
 from backburner.core.recipe import Recipe
 from backburner.core.wire import Envelope, decode, encode
 from backburner.engine.checkpoint import Checkpoint
-from backburner.engine.data import Dataset, Split
-from backburner.engine.executor import Stopwatch
+from backburner.engine.data import Split
+from backburner.engine.executor import LayerOutput, Stopwatch
 from backburner.engine.results import Evaluation, Prediction, StepResult
 from backburner.engine.safetensors import Numbers
+from backburner.engine.task import Start, Task
 from backburner.worker.loop import Loop
 from tests.worker.database import FakeDatabase
 
@@ -28,28 +32,42 @@ class FakeDataset:
     scale = 1 / 16
     inputs = bytes(range(17)) + bytes(7)
     digest = "00" * 32
+    is_text = False
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
 
 class FakePlaced:
-    class layer:  # noqa: N801 - stands where an instance would
-        type = "dense"
-
-    name = "dense_1"
+    layer = Conv2D(filters=1, kernel_size=(2, 1))
+    name = "conv2d_1"
+    parameters = layer.parameters((2, 1, 1))
     output_shape = (2,)
     parameter_count = 6
+    adapter = None
 
 
 class FakeSpec:
     layers = (FakePlaced,)
+    trained_count = 6
     parameter_count = 6
     input_shape = (2, 1, 1)
+    positions: int | None = None
+
+    @classmethod
+    def walk(cls) -> tuple[type[FakePlaced], ...]:
+        return cls.layers
 
 
 class FakeExecutor:
-    """What a measurement asks of a training's executor."""
+    """What a measurement and a look inside ask of a training's executor."""
 
     name = "tape"
     watch: Stopwatch | None = None
+
+    async def read_parameters(self, names: Sequence[str]) -> dict[str, Numbers]:
+        data = array("f", [0.5, -1.0]).tobytes()
+        return {name: Numbers(shape=(2, 1, 1, 1), data=data) for name in names}
 
 
 class FakeTraining:
@@ -61,11 +79,13 @@ class FakeTraining:
     spec = FakeSpec
     steps_per_epoch = 4
 
-    def __init__(self, recipe: Recipe, kitchen: FakeKitchen, backend: str) -> None:
-        self.recipe = recipe
+    def __init__(self, task: Task, kitchen: FakeKitchen, backend: str) -> None:
+        recipe = task.recipe
+        self.recipe: Any = recipe
+        self.task = task
         self.backend = backend
         self.trained = 0
-        self.dataset = kitchen.dataset
+        self.dataset = task.workload.dataset
         self.epochs = recipe.training.epochs
         self.steps = 4 * self.epochs
         self.step = 0
@@ -75,6 +95,7 @@ class FakeTraining:
         self.disposed = 0
         self.checkpoints = 0
         self.asked: object = None
+        self.evaluated_at: list[int] = []
         self._kitchen = kitchen
 
     @property
@@ -102,7 +123,10 @@ class FakeTraining:
 
     async def evaluation(self, part: str) -> AsyncIterator[Evaluation]:
         indexes = self.split.part(part)  # type: ignore[arg-type]
-        yield Evaluation(part=part, loss=1.0, accuracy=0.5, count=1, done=False)  # type: ignore[arg-type]
+        for _ in range(self._kitchen.evaluation_batches - 1):
+            self._evaluate()
+            yield Evaluation(part=part, loss=1.0, accuracy=0.5, count=1, done=False)  # type: ignore[arg-type]
+        self._evaluate()
         yield Evaluation(
             part=part,  # type: ignore[arg-type]
             loss=self.weight[0] / 256,
@@ -114,6 +138,15 @@ class FakeTraining:
                 for at in indexes
             ),
         )
+
+    def _evaluate(self) -> None:
+        if self.disposed:
+            raise LifecycleError.between("disposed", "evaluated", way_out="Start anew.")
+        self.evaluated_at.append(self.step)
+
+    async def activations(self, inputs: object) -> list[LayerOutput]:
+        self.asked = inputs
+        return [LayerOutput(layer="conv2d_1", shape=(2,), numbers=array("f", [4.0, -2.0]))]
 
     async def predict(self, inputs: object) -> dict[str, Any]:
         if not isinstance(inputs, list):
@@ -181,7 +214,8 @@ class FakeKitchen:
         self.step_ms = step_ms
         self.fails_at = fails_at
         self.hangs = False
-        self.dataset: Any = FakeDataset
+        self.evaluation_batches = 2
+        self.dataset: Any = FakeDataset()
         self.now_ms = 0.0
         self.turns = 0
         self.closed = 0
@@ -226,6 +260,11 @@ class FakeKitchen:
     async def gather(self, recipe: Recipe) -> Any:
         return self.dataset
 
+    def task(self, recipe: Recipe, data: Any, start: Start | None) -> Any:
+        return SimpleNamespace(
+            recipe=recipe, recipe_sha256="01" * 32, workload=SimpleNamespace(dataset=data)
+        )
+
     def kernels_on(self, backend: str) -> str:
         return self.kernels
 
@@ -241,17 +280,16 @@ class FakeKitchen:
         if backend in self.lies:
             raise BackendError("A sum with a known answer came out wrong.", detail="canary")
 
-    async def prepare(self, recipe: Recipe, data: Dataset, *, backend: str) -> FakeTraining:
+    async def prepare(self, task: Task, *, backend: str) -> FakeTraining:
         await asyncio.sleep(0)
         if backend in self.cannot_build:
             self.cannot_build[backend] -= 1
             if not self.cannot_build[backend]:
                 raise BackendError("There is no room for the model.")
-        self.made.append(FakeTraining(recipe, self, backend))
-        self.made[-1].dataset = data
+        self.made.append(FakeTraining(task, self, backend))
         return self.made[-1]
 
-    def needed_bytes(self, recipe: Recipe, data: Dataset, *, backend: str) -> int:
+    def needed_bytes(self, task: Task, *, backend: str) -> int:
         return self.needed_on.get(backend, self.needed)
 
     def device_gb(self) -> float | None:
@@ -282,9 +320,14 @@ class Talk:
     """A conversation with a loop, as the page would lead it."""
 
     def __init__(
-        self, database: FakeDatabase | None = None, *, debug: bool = False, **kitchen: Any
+        self,
+        database: FakeDatabase | None = None,
+        *,
+        debug: bool = False,
+        kitchen: FakeKitchen | None = None,
+        **options: Any,
     ) -> None:
-        self.kitchen = FakeKitchen(**kitchen)
+        self.kitchen = kitchen or FakeKitchen(**options)
         self.database = database or FakeDatabase()
         self.loop = Loop(self.kitchen, self.database, generation=1, debug=debug)  # type: ignore[arg-type]
         self._count = 0
@@ -304,7 +347,7 @@ class Talk:
     async def answer(self, request: str) -> Message:
         for _ in range(1_000):
             for envelope in self.kitchen.posted:
-                if envelope.request == request and envelope.message.tag != "TRAINING_PROGRESS":
+                if envelope.request == request and not envelope.message.tag.endswith("_PROGRESS"):
                     return envelope.message
             await asyncio.sleep(0)
         raise AssertionError(f"no answer to {request}")

@@ -52,10 +52,12 @@ async def until_step(talk: Talk, step: int) -> None:
     raise AssertionError(f"step {step} never came")
 
 
-async def train_until_killed(database: FakeDatabase, step: int, **kitchen: Any) -> Talk:
+async def train_until_killed(
+    database: FakeDatabase, step: int, recipe: dict[str, object] = RECIPE, **kitchen: Any
+) -> Talk:
     """A worker that trains and dies without a word, at that step or a little later."""
     talk = Talk(database, **kitchen)
-    await talk.ask(InitTraining(recipe=RECIPE, name="first", created=5.0))
+    await talk.ask(InitTraining(recipe=recipe, name="first", created=5.0))
     talk.send(StartTraining())
     await until_step(talk, step)
     await talk.loop.close()
@@ -87,6 +89,53 @@ async def test_a_run_whose_worker_died_ends_as_if_nothing_had_happened(killed_at
     assert list(curves.step) == list(range(1, 13))
     assert list(curves.loss) == [1 / step for step in range(1, 13)]
     assert curves.epochs == expected
+
+
+IMPATIENT: dict[str, object] = {
+    "recipe": 1,
+    "training": {"epochs": 50, "early_stopping": {"patience": 2}},
+}
+
+
+@on_a_loop
+async def test_a_run_that_gets_no_better_is_done_early_and_its_record_says_why() -> None:
+    talk = Talk()
+    await talk.ask(InitTraining(recipe=IMPATIENT))
+    done: Any = await talk.ask(StartTraining())
+    losses = [
+        end.validation.loss
+        for report in talk.said("TRAINING_PROGRESS")
+        for end in report.epoch_ends
+    ]
+    early = done.stopped_early
+    assert 2 < early.epoch < 50
+    assert len(losses) == early.epoch
+    assert early.best == min(losses) == losses[early.best_epoch - 1]
+    assert early.epoch == early.best_epoch + 2
+    assert done.checkpoint == talk.kitchen.trainings[0].step == 4 * early.epoch
+    assert talk.said("TRAINING_PROGRESS")[-1].eta_s == 0
+    (kept,) = await runs(talk)
+    assert (kept.status, kept.stopped_early) == ("completed", early)
+    other = Talk(talk.database)
+    ready: Any = await other.ask(InitTraining())
+    assert ready.step == done.checkpoint, "it is asked as it was when it stopped"
+
+
+@pytest.mark.parametrize("killed_at", [3, 4, 8, 11, 12, 15, 16])
+@on_a_loop
+async def test_a_run_that_was_interrupted_stops_early_where_it_would_have(killed_at: int) -> None:
+    whole = Talk()
+    await whole.ask(InitTraining(recipe=IMPATIENT))
+    expected: Any = await whole.ask(StartTraining())
+
+    database = FakeDatabase()
+    await train_until_killed(database, killed_at, IMPATIENT)
+    talk = Talk(database)
+    ready: Any = await talk.ask(InitTraining())
+    done: Any = await talk.ask(StartTraining(checkpoint=ready.step))
+    assert done.stopped_early == expected.stopped_early
+    assert done.checkpoint == expected.checkpoint
+    assert await sha256(talk) == undisturbed(expected.checkpoint)
 
 
 @on_a_loop

@@ -17,6 +17,7 @@ from backburner.app.store import Store
 from backburner.app.tasks import Tasks
 from backburner.core.drawing import Bitmap
 from backburner.core.errors import BackburnerError, DataError
+from backburner.core.inline_data import LONGEST_NAME
 from backburner.core.lifecycle import WorkerStatus
 from backburner.core.messages import (
     ChangeDrawings,
@@ -25,7 +26,6 @@ from backburner.core.messages import (
     DrawnClass,
     ReadDrawings,
 )
-from backburner.core.recipe import LONGEST_NAME
 from backburner.core.state import State
 
 TIMEOUT_S = 30.0

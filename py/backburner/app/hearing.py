@@ -16,12 +16,15 @@ from backburner.app.store import Store
 from backburner.app.tasks import Tasks
 from backburner.core.curves import Curves
 from backburner.core.errors import BackburnerError
+from backburner.core.kinds import TABLE
 from backburner.core.lifecycle import ENDED, Event, Status
 from backburner.core.messages import (
     Checkpointed,
     CheckpointFailed,
     Dispose,
     EpochEnd,
+    GenerationCompleted,
+    GenerationProgressed,
     ModelReady,
     Paused,
     PreparationReported,
@@ -71,12 +74,15 @@ class Hearing:
             case ModelReady() as report:
                 self._keep_what_came(key, report, envelope.buffers)
                 self._store.dispatch(Reported(id=key, report=report, at=now))
-                self._logs.add("info", _model_words(report), operation=key)
+                words = _model_words(report, trains=TABLE[self._store.get(key).kind].trains)
+                self._logs.add("info", words, operation=key)
             case TrainingProgressed() as report:
                 self._store.dispatch(Reported(id=key, report=report, at=now))
                 for end in report.epoch_ends:
                     self._logs.add("info", _epoch_words(end), operation=key)
-            case TrainingCompleted() as report:
+            case GenerationProgressed() as report:
+                self._store.dispatch(Reported(id=key, report=report, at=now))
+            case TrainingCompleted() | GenerationCompleted() as report:
                 self._store.dispatch(Reported(id=key, report=report, at=now))
                 self._logs.add("info", "completed", operation=key)
             case Checkpointed(step=step, bytes=size, took_ms=took) as report:
@@ -123,7 +129,11 @@ class Hearing:
         self._store.dispatch(Moved(id=key, event=event, at=self._now_s(), checkpoint=checkpoint))
 
 
-def _model_words(report: ModelReady) -> str:
+def _model_words(report: ModelReady, *, trains: bool) -> str:
+    if not trains:
+        where = f", to go on after {report.step} characters" if report.step else ""
+        length = f"{report.steps} characters to write"
+        return f"model read{where}: {report.parameters} parameters, {length}"
     where = f"brought back at step {report.step}" if report.step else "built"
     return f"model {where}: {report.parameters} parameters, {report.steps} steps to do in all"
 

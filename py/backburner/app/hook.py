@@ -21,6 +21,7 @@ from backburner import __version__
 from backburner.app import browser
 from backburner.app.bench import bench
 from backburner.app.house import House
+from backburner.app.inspection import look_inside
 from backburner.app.tasks import Tasks
 from backburner.core.errors import BackburnerError, InterfaceError, ProcessError, StorageError
 from backburner.core.lifecycle import WorkerStatus
@@ -39,6 +40,7 @@ class Hook:
         self._store = house.store
         self._kitchens = house.kitchens
         self._operations = house.operations
+        self._inspection = house.inspection
         self._storage = storage
         self._seed = seed
         self._seen: dict[str, Operation] = {}
@@ -60,6 +62,7 @@ class Hook:
             "history": self._history,
             "weights": self._weights,
             "predict": self._predict,
+            "inspect": self._inspect,
             "bench": self._bench,
             "diagnostics": self._diagnostics,
         }
@@ -108,7 +111,10 @@ class Hook:
     async def _start(self, recipe: object = None) -> object:
         if isinstance(recipe, dict) and self._seed is not None:
             recipe = {"seed": self._seed, **recipe}
-        return {"id": self._operations.start(recipe).id}
+        first, *following = self._operations.start_chain(recipe)
+        if not following:
+            return {"id": first.id}
+        return {"id": first.id, "then": [each.id for each in following]}
 
     async def _all(self) -> object:
         return [each.snapshot() for each in self._store.state.operations.values()]
@@ -160,6 +166,11 @@ class Hook:
             "confidence": found.confidence,
             "probabilities": list(found.probabilities),
         }
+
+    async def _inspect(
+        self, key: object = None, what: object = None, options: object = None
+    ) -> object:
+        return await look_inside(self._inspection, _text(key), what, options)
 
     async def _bench(self, workload: object = None, options: object = None) -> object:
         found = await bench(self._kitchens, workload, options)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from backburner.app.drawings import Drawings
 from backburner.app.hearing import Hearing
+from backburner.app.inspection import Inspection
 from backburner.app.kitchens import Kitchens, Launch
 from backburner.app.logs import Logs
 from backburner.app.operations import Operations
@@ -68,6 +69,7 @@ class House:
             now_s=now_s,
             new_id=new_id,
         )
+        self.inspection = Inspection(self.operations)
         Hearing(self.store, self.kitchens, self.queue, self.logs, now_s=now_s)
         self.records = Records(
             self.store,

@@ -18,6 +18,8 @@ from backburner.app.ownership import Ownership
 from backburner.app.queue import ANSWER_TIMEOUT_S, Queue
 from backburner.app.store import Store
 from backburner.app.tasks import Tasks
+from backburner.core.beginnings import PREVIOUS, Beginning
+from backburner.core.chain import Link, chain_from_wire
 from backburner.core.curves import Curves
 from backburner.core.errors import (
     BackburnerError,
@@ -27,6 +29,7 @@ from backburner.core.errors import (
     LifecycleError,
     LocalProtocolError,
 )
+from backburner.core.kinds import TABLE
 from backburner.core.lifecycle import ENDED, RESUMABLE, Event, Status
 from backburner.core.messages import (
     ClearRun,
@@ -43,8 +46,8 @@ from backburner.core.messages import (
     WeightsDescribed,
 )
 from backburner.core.operation import Operation
-from backburner.core.recipe import Recipe
 from backburner.core.state import Cleared, Forgotten, Moved, Requested
+from backburner.core.trained import find_in
 from backburner.core.wire import Envelope
 
 _ELSEWHERE = (
@@ -88,22 +91,47 @@ class Operations:
         With a `backend` it computes on that one, if that works here. Raises ConfigurationError,
         naming the key, for a recipe that cannot work.
         """
-        parsed = Recipe.from_wire(recipe, drawings=self._drawings.counts)
-        operation = Operation(
-            id=self._new_id(),
-            kind=parsed.kind,
-            name=parsed.name or "",
-            recipe=parsed.to_wire(),
+        first, *_ = self.start_chain(recipe, backend=backend)
+        return first
+
+    def start_chain(self, recipe: object, *, backend: str | None = None) -> tuple[Operation, ...]:
+        """The same, and gives the operations of those that are to follow it, too.
+
+        All of them are checked before anything starts.
+        """
+        links = chain_from_wire(recipe, drawings=self._drawings.counts, find=self._find)
+        ids = [self._new_id() for _ in links]
+        operations = tuple(
+            self._requested(link, key, None if link.after is None else ids[link.after], backend)
+            for key, link in zip(ids, links, strict=True)
+        )
+        for operation in operations:
+            self._queue.own.add(operation.id)
+            self._store.dispatch(Requested(operation=operation))
+            called = TABLE[operation.kind].called
+            self._logs.add("info", f"asked for {called}", operation=operation.id)
+        self._queue.turn()
+        return operations
+
+    def _find(self, key: str) -> Beginning:
+        return find_in(self._store.state.operations, key)
+
+    def _requested(self, link: Link, key: str, after: str | None, backend: str | None) -> Operation:
+        recipe = link.recipe
+        if recipe.base == PREVIOUS and after is not None:
+            recipe = recipe.beginning_with(after)
+        return Operation(
+            id=key,
+            kind=recipe.kind,
+            name=recipe.name or "",
+            recipe=recipe.to_wire(),
             status=Status.QUEUED,
             created=self._now_s(),
-            epochs=parsed.training.epochs,
+            epochs=recipe.epochs,
             wanted=backend,
+            base=recipe.base,
+            after=after,
         )
-        self._queue.own.add(operation.id)
-        self._store.dispatch(Requested(operation=operation))
-        self._logs.add("info", f"asked for a {operation.kind}", operation=operation.id)
-        self._queue.turn()
-        return operation
 
     def run_again(self, key: str) -> Operation:
         """Starts a recipe once more, with its seed and on its backend: from the same weights.
@@ -245,8 +273,7 @@ class Operations:
 
     async def predict_example(self, key: str, index: int) -> PredictionResult:
         """Asks the model as it is now about the example of its data with this index."""
-        await self.open(key)
-        answer = await self._ask(key, Predict(example=index))
+        answer = await self.ask_model(key, Predict(example=index))
         assert isinstance(answer.message, PredictionResult)
         return answer.message
 
@@ -255,9 +282,26 @@ class Operations:
 
         Raises DataError for an example of the wrong shape, InterfaceError without a model.
         """
+        answer = await self.ask_model(key, Predict(input=example))
+        assert isinstance(answer.message, PredictionResult)
+        return answer.message
+
+    async def weights(self, key: str) -> WeightsDescribed:
+        """The hashes of the latest weights."""
+        answer = await self.ask_model(key, DescribeWeights())
+        assert isinstance(answer.message, WeightsDescribed)
+        return answer.message
+
+    async def ask_model(
+        self, key: str, order: Order, *, timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> Envelope:
+        """Asks the model of an operation, brought back for it where it is not at hand.
+
+        Raises what it was refused with, and DataError for an example that cannot be sent.
+        """
         await self.open(key)
         try:
-            answer = await self._ask(key, Predict(input=example))
+            return await self._kitchens.ask(order, operation=key, timeout_s=timeout_s)
         except LocalProtocolError as error:
             raise DataError(
                 "The example to predict holds something that is not a finite number. Give "
@@ -265,15 +309,6 @@ class Operations:
                 key="input",
                 detail=error.detail,
             ) from error
-        assert isinstance(answer.message, PredictionResult)
-        return answer.message
-
-    async def weights(self, key: str) -> WeightsDescribed:
-        """The hashes of the latest weights."""
-        await self.open(key)
-        answer = await self._ask(key, DescribeWeights())
-        assert isinstance(answer.message, WeightsDescribed)
-        return answer.message
 
     async def curves(self, key: str) -> Curves:
         """The curves of an operation; those of a kept one are read when first asked for."""
@@ -294,6 +329,12 @@ class Operations:
         Raises InterfaceError when there is none: not built yet, or not kept.
         """
         operation = self.get(key)
+        if not TABLE[operation.kind].trains:
+            raise InterfaceError(
+                f"{key} writes a text, and has no network of its own to be asked. Ask "
+                f"{operation.base}, which has trained it.",
+                key="id",
+            )
         if operation.lives:
             return
         if operation.status not in ENDED:

@@ -18,17 +18,24 @@ from backburner.app.logs import Logs
 from backburner.app.ownership import Ownership
 from backburner.app.store import Store
 from backburner.core.backends import ANSWER_S, GPU, MOST_ANSWERS
-from backburner.core.errors import BackburnerError, BackendError, Dispossessed, WorkerLost
+from backburner.core.errors import (
+    BackburnerError,
+    BackendError,
+    Dispossessed,
+    PredecessorLost,
+    WorkerLost,
+)
+from backburner.core.kinds import TABLE
 from backburner.core.lifecycle import ENDED, Event, Status
 from backburner.core.messages import (
     Dispose,
     Fault,
     InitTraining,
-    StartTraining,
     TrainingDispossessed,
     TrainingFailed,
 )
-from backburner.core.state import Dropped, Failed, Forgotten, Marked, Moved
+from backburner.core.operation import Operation
+from backburner.core.state import Dropped, Failed, Forgotten, Marked, Moved, State
 
 ANSWER_TIMEOUT_S = 60.0
 """For answers that cost the worker some work: an example looked at, a model freed."""
@@ -79,14 +86,25 @@ class Queue:
         """Those that have ended, and whose model is brought back to be asked."""
         self.own: set[str] = set()
         """Those that this page has begun or changed: it keeps their records."""
+        store.subscribe(self._give_up)
 
     def turn(self) -> None:
         """Works through the queue, unless that is under way already."""
         if self._work is None or self._work.done():
             self._work = asyncio.ensure_future(self._work_through())
 
+    def _give_up(self, state: State) -> None:
+        """Ends those that wait for an operation that will never be completed."""
+        # Until it is known what earlier visits left, that one may only not be known yet.
+        if not self.recovered.is_set():
+            return
+        for operation in state.hopeless():
+            before = state.operations.get(operation.after or "")
+            self._fail(operation.id, Event.FAIL, _lost(before))
+
     async def _work_through(self) -> None:
         await self.recovered.wait()
+        self._give_up(self._store.state)
         while (operation := self._store.state.queued()) is not None:
             await self._run(operation.id)
 
@@ -135,7 +153,7 @@ class Queue:
             if await self._ensured_before_a_stop(key):
                 self._kitchens.is_busy(True)
                 await self.bring_in(key)
-                await self._train(key)
+                await self._carry_through(key)
             return True
         except WorkerLost as error:
             self._drop_the_card(key, error)
@@ -175,14 +193,15 @@ class Queue:
             mode=self._store.state.worker.mode,
             backend=operation.wanted or self._wanted_backend(),
             without=operation.dropped,
+            after=operation.after,
         )
         await self._kitchens.ask(order, operation=key, timeout_s=PREPARED_WITHIN_S)
 
-    async def _train(self, key: str) -> None:
+    async def _carry_through(self, key: str) -> None:
         if self._stopped_meanwhile(key):
             return
         operation = self._store.get(key)
-        order = StartTraining(checkpoint=operation.step or None)
+        order = TABLE[operation.kind].start(checkpoint=operation.step or None)
         answer = await self._kitchens.ask(order, operation=key, timeout_s=None)
         match answer.message:
             case TrainingFailed(error=fault) | TrainingDispossessed(error=fault):
@@ -268,6 +287,20 @@ class Queue:
             self._logs.add("error", f"{event.value}: {error}", operation=key)
             fault = Fault.from_error(error)
             self._store.dispatch(Failed(id=key, event=event, error=fault, at=self._now_s()))
+
+
+def _lost(before: Operation | None) -> PredecessorLost:
+    if before is None:
+        return PredecessorLost(
+            "What this was to follow is gone: it was cleared. Start this again by itself."
+        )
+    called = f"{before.id} ({before.name})" if before.name else before.id
+    reason = f": {before.error.message}" if before.error else "."
+    return PredecessorLost(
+        f"What this was to follow was not completed: {called} is {before.status}{reason} Start "
+        "both again, or this one by itself.",
+        detail=before.error.detail if before.error else None,
+    )
 
 
 async def _nothing_to_see() -> None:

@@ -13,6 +13,7 @@
     │   │   └── RequestTimeout      the worker gave no answer in time
     │   ├── BackendError            the numbers' machinery (TF.js) refused an operation
     │   ├── TrainingDiverged        the loss stopped being a number
+    │   ├── PredecessorLost         what it was to follow was not completed
     │   └── StorageError            the browser did not keep or give back what was stored
     │       ├── StorageFull         there is no room for more
     │       ├── StorageDenied       the browser lets this page store nothing
@@ -130,6 +131,10 @@ class BackendError(ProcessError):
 
 class TrainingDiverged(ProcessError):  # noqa: N818
     """The loss stopped being a number."""
+
+
+class PredecessorLost(ProcessError):  # noqa: N818
+    """What it was to follow was not completed, so it cannot begin."""
 
 
 class StorageError(ProcessError):

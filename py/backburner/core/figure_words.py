@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 
 from backburner.core.lifecycle import Status
@@ -99,3 +100,23 @@ def _model(texts: Texts, operation: Operation) -> dict[str, str]:
         "memory": none if count is None else memory(texts, count * BYTES_PER_WEIGHT),
         "needed": none if needed is None else memory(texts, needed),
     }
+
+
+def score_words(texts: Texts, operation: Operation) -> str:
+    """How well it did in its test: in shares, or of a text in bits, beside those who only count."""
+    test, model = operation.test, operation.model
+    assert test is not None
+    if not operation.is_of_text:
+        count = model.sizes.get("test") if model else None
+        percent = texts.percent(test.accuracy)
+        return texts("playground.test-result", percent=percent, count=count)
+    bits = texts.number(test.loss / math.log(2), 2)
+    for each in operation.baselines:
+        if each.part == "test":
+            return texts(
+                "playground.test-result.text",
+                bits=bits,
+                bigram=texts.number(each.bigram, 2),
+                unigram=texts.number(each.unigram, 2),
+            )
+    return texts("playground.test-result.bits", bits=bits)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backburner.core.kinds import TABLE
 from backburner.core.lifecycle import ENDED, Status
 from backburner.core.operation import Operation
 from backburner.core.state import State
@@ -18,10 +19,9 @@ _WORKS = frozenset({Status.RUNNING, Status.PAUSING, Status.STOPPING})
 
 def share_done(operation: Operation) -> float:
     """From 0 to 1, how far an operation is."""
-    at = operation.progress
     if operation.status is Status.COMPLETED:
         return 1.0
-    return at.step / at.steps if at and at.steps else 0.0
+    return operation.step / operation.steps if operation.steps else 0.0
 
 
 def title_line(state: State, ended: Operation | None) -> Line | None:
@@ -58,7 +58,10 @@ def milestone(operation: Operation) -> Milestone:
 def announcement(operation: Operation) -> Line:
     """The sentence for a milestone."""
     at = operation.progress
-    key = "progress" if operation.status is Status.RUNNING and at else str(operation.status)
+    is_under_way = operation.status is Status.RUNNING and operation.step
+    key = "progress" if is_under_way else str(operation.status)
+    if not TABLE[operation.kind].trains:
+        return Line(f"status.said.writing.{key}", {"percent": _percent(operation)})
     return Line(
         f"status.said.{key}",
         {

@@ -61,6 +61,15 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """How many bits a character of one part takes those who only count (engine/baselines.py)."""
+
+    part: str
+    unigram: float
+    bigram: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """One step on a curve: the loss and accuracy of that step's batch."""
 
@@ -78,6 +87,28 @@ class EpochEnd:
     loss: float
     accuracy: float
     validation: Score | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppedEarly:
+    """Why a training was over with `epoch`: it had not become better since `best_epoch`.
+
+    `best` is what the `monitor` ("validation_loss" or "validation_accuracy") was then.
+    """
+
+    epoch: int
+    best_epoch: int
+    monitor: str
+    best: float
+
+    def as_dict(self) -> dict[str, object]:
+        """As JSON, in snapshots."""
+        return {
+            "epoch": self.epoch,
+            "best_epoch": self.best_epoch,
+            "monitor": self.monitor,
+            "best": self.best,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +132,52 @@ class Guess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """How a network did on `count` examples; no loss where it lacks the classes of some."""
+
+    accuracy: float
+    loss: float | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OldAndNew:
+    """Of a fine-tuned network: on the test examples of the one that it began with, and on those of
+    its own data. None where there are no such examples.
+    """
+
+    old: Measured | None
+    new: Measured | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A network before it was fine-tuned and after; None while that is not known."""
+
+    before: OldAndNew | None = None
+    after: OldAndNew | None = None
+
+    @property
+    def forgotten(self) -> float | None:
+        """How much of its accuracy on the old examples is gone; below 0 it got better at them."""
+        if self.before is None or self.after is None:
+            return None
+        if self.before.old is None or self.after.old is None:
+            return None
+        return self.before.old.accuracy - self.after.old.accuracy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFigures:
+    """What can be said of a text that was written (engine/text_statistics.py)."""
+
+    characters: int
+    distinct: int
+    entropy_bits: float
+    surprise_bits: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRun:
     """One run as it is kept: what was asked for, how far it came, and how it stood last.
 
@@ -110,7 +187,13 @@ class StoredRun:
     kept apart. `checkpoint` is the step of the newest one, None where there is none; `redone`
     counts the steps that were trained twice because of interruptions. `inexact` says that parts
     of it were computed in different ways, so that its result cannot be had again bit by bit;
-    `dropped` are the backends that failed under it. `promised_s` is how long it was to train.
+    `dropped` are the backends that failed under it. `promised_s` is how long it was to train;
+    `stopped_early` says why not all epochs were needed.
+
+    `base` is the run with whose network it began, and `after` the one that it waits for. `network`
+    is what another can begin with (core/fine_tuning.py's Base), once it is trained. `datasets` are
+    the sha256 of those that are kept with it. `writing` and `text` are of one that writes: how far
+    it is, and all of its text.
     """
 
     id: str
@@ -141,6 +224,16 @@ class StoredRun:
     measured: tuple[Trial, ...] = ()
     promised_s: float | None = None
     promised_bytes: int | None = None
+    baselines: tuple[Baseline, ...] = ()
+    stopped_early: StoppedEarly | None = None
+    base: str | None = None
+    after: str | None = None
+    datasets: tuple[str, ...] = ()
+    network: dict[str, object] | None = None
+    trained_parameters: int | None = None
+    comparison: Comparison | None = None
+    writing: GenerationProgressed | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +268,7 @@ class TensorFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanCall:
-    """One kernel call of a plan (engine/lowering.py).
+    """One kernel call of a plan (engine/lowering/).
 
     `regions` are what it reads and writes, by name and shape, in the kernel's order, and `bytes`
     how much that is; `ms` is the mean time of a call.
@@ -189,6 +282,30 @@ class PlanCall:
     ms: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """Numbers of one layer, in the buffer beside the message: one sheet after the other.
+
+    Of its filters or channels `count` are there and `shown` are in the buffer, each `height` by
+    `width` by `channels` numbers; of the larger ones only each `every`th row and column.
+    `shape` is that of the whole: of the layer's weights, or of what it puts out.
+
+    As "pictures", a number is a byte: 128 is 0, 255 the largest magnitude and 1 its opposite.
+    That magnitude is each filter's own, and of what a layer puts out all channels', `most`.
+    As "numbers" nothing is left out: the buffer holds all of `shape`, row by row, as float32.
+    """
+
+    layer: str
+    shape: tuple[int, ...]
+    count: int
+    shown: int
+    height: int
+    width: int
+    channels: int = 1
+    every: int = 1
+    most: float = 0.0
+
+
 # --- to the worker ---------------------------------------------------------------------
 
 
@@ -196,9 +313,10 @@ class PlanCall:
 class InitTraining:
     """Load the data and build the model. Answered by ModelReady.
 
-    With a recipe: of a new run, which is kept from now on; `name` and `created` (seconds since
-    1970) are for its record. It trains also where nothing can be kept. Where a run of this id
-    and recipe is kept with a checkpoint, that one is brought back: the sender may have missed it.
+    With a recipe: of a new run, which is kept from now on; `name`, `created` (seconds since 1970)
+    and `after`, the operation that it waited for, are for its record. It trains also where nothing
+    can be kept. Where a run of this id and recipe is kept with a checkpoint, that one is brought
+    back: the sender may have missed it.
 
     Without one: of the kept run with this operation's id, whose newest good checkpoint is brought
     back; refused with a StorageError when nothing is kept of it, or no checkpoint of one that is
@@ -217,6 +335,7 @@ class InitTraining:
     mode: str = "worker"
     backend: str | None = None
     without: tuple[str, ...] = ()
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +348,17 @@ class StartTraining:
     """
 
     tag: ClassVar[str] = "START_TRAINING"
+    checkpoint: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartGeneration:
+    """Write with the model that InitTraining brought. Settled by GenerationCompleted or Stopped.
+
+    `checkpoint` is how many characters were written, as StartTraining's is a step.
+    """
+
+    tag: ClassVar[str] = "START_GENERATION"
     checkpoint: int | None = None
 
 
@@ -276,6 +406,50 @@ class DescribeWeights:
     """Ask for the hashes of the weights as they are now. Answered by WeightsDescribed."""
 
     tag: ClassVar[str] = "DESCRIBE_WEIGHTS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFilters:
+    """Ask for the filters of all layers that have some. Answered by FiltersRead.
+
+    `form` is "pictures" or "numbers" (Sheet).
+    """
+
+    tag: ClassVar[str] = "READ_FILTERS"
+    form: str = "pictures"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadActivations:
+    """Ask what every layer puts out for one example, named as in Predict; `form` as in Sheet.
+
+    Answered by ActivationsRead.
+    """
+
+    tag: ClassVar[str] = "READ_ACTIVATIONS"
+    input: object = None
+    example: int | None = None
+    form: str = "pictures"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExaminePart:
+    """Ask the model about every example of a part: "train", "validation", "test", or "kept".
+
+    A training under way waits for the end of it, so that all answers are of one moment. Answered
+    by PartExamined.
+    """
+
+    tag: ClassVar[str] = "EXAMINE_PART"
+    part: str = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadExamples:
+    """Ask for examples of an operation's data by their indexes. Answered by ExamplesRead."""
+
+    tag: ClassVar[str] = "READ_EXAMPLES"
+    examples: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -425,9 +599,18 @@ class ModelReady:
     that step. Then `progress` and `epoch_ends` say what was known there, and a second buffer
     holds the curves up to there (as CurvesRead).
 
+    `network` is what another run can begin with, once this one is completed, and
+    `trained_parameters` how many of the `parameters` learn.
+
+    Of a run that begins with another's network, its beginning is kept too, as the checkpoint of
+    step 0: `kept` is the step of the newest one, None where there is none or `step` says it.
+    `writing` is of one that writes, and holds all of its text so far.
+
     `backend`, `kernels` and `executor` compute it; with `recipe_sha256`, `data_sha256` and
     `version` they are its fingerprint. `measured` says how each backend did that was tried for
     it; `promised_s` and `promised_bytes` what the whole run takes.
+
+    Of a text there are no examples to show, and `baselines` to hold the model against.
     """
 
     tag: ClassVar[str] = "MODEL_READY"
@@ -453,6 +636,11 @@ class ModelReady:
     measured: tuple[Trial, ...] = ()
     promised_s: float | None = None
     promised_bytes: int | None = None
+    baselines: tuple[Baseline, ...] = ()
+    network: dict[str, object] | None = None
+    trained_parameters: int | None = None
+    kept: int | None = None
+    writing: GenerationProgressed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -480,15 +668,50 @@ class TrainingProgressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingCompleted:
-    """All epochs are done. `test` is None when the split has no test part.
+    """The training is done. `test` is None when the split has no test part.
 
     `guesses` are about the examples that ModelReady showed. `checkpoint` is the step of the
-    checkpoint that holds the result; None when it could not be kept.
+    checkpoint that holds the result; None when it could not be kept. `stopped_early` of None: all
+    epochs were trained.
     """
 
     tag: ClassVar[str] = "TRAINING_COMPLETE"
     test: Score | None
     guesses: tuple[Guess, ...]
+    elapsed_s: float
+    checkpoint: int | None = None
+    stopped_early: StoppedEarly | None = None
+    comparison: Comparison | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationProgressed:
+    """How far a text is: `characters` of `length` are written. Sent at most ten times a second.
+
+    `text` is what came since the last report, without the prompt. `elapsed_s` counts the time
+    spent on writing, not pauses and sleep.
+    """
+
+    tag: ClassVar[str] = "GENERATION_PROGRESS"
+    characters: int
+    length: int
+    characters_per_s: float
+    elapsed_s: float
+    eta_s: float
+    statistics: TextFigures
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationCompleted:
+    """All of the text is written: `text`, without the prompt, and figures about it.
+
+    `checkpoint` is its length once it is safe; None when it could not be kept.
+    """
+
+    tag: ClassVar[str] = "GENERATION_COMPLETE"
+    text: str
+    statistics: TextFigures
     elapsed_s: float
     checkpoint: int | None = None
 
@@ -594,6 +817,48 @@ class WeightsDescribed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FiltersRead:
+    """The filters as they were at `step`; the one buffer holds what the sheets describe."""
+
+    tag: ClassVar[str] = "FILTERS_READ"
+    step: int
+    sheets: tuple[Sheet, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivationsRead:
+    """What the layers put out at `step`; the one buffer holds what the sheets describe."""
+
+    tag: ClassVar[str] = "ACTIVATIONS_READ"
+    step: int
+    sheets: tuple[Sheet, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartExamined:
+    """What the model of `step` says of each of the part's `count` examples.
+
+    The one buffer holds the answers as core/examination.py reads them. `loss` is None where the
+    part is empty; `took_ms` is how long it took.
+    """
+
+    tag: ClassVar[str] = "PART_EXAMINED"
+    part: str
+    step: int
+    count: int
+    loss: float | None
+    took_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExamplesRead:
+    """The one buffer holds the examples' pixels, as in ModelReady, in the order asked for."""
+
+    tag: ClassVar[str] = "EXAMPLES_READ"
+    examples: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BenchResult:
     """How long a step took: the median, and the best, of each round, and how many it had.
 
@@ -692,11 +957,16 @@ class Log:
 Order = (
     InitTraining
     | StartTraining
+    | StartGeneration
     | StopTraining
     | Pause
     | Resume
     | Predict
     | DescribeWeights
+    | ReadFilters
+    | ReadActivations
+    | ExaminePart
+    | ReadExamples
     | Dispose
     | Ping
     | ListRuns
@@ -714,6 +984,8 @@ Report = (
     | ModelReady
     | TrainingProgressed
     | TrainingCompleted
+    | GenerationProgressed
+    | GenerationCompleted
     | TrainingFailed
     | TrainingDispossessed
     | Checkpointed
@@ -725,6 +997,10 @@ Report = (
     | Pong
     | PredictionResult
     | WeightsDescribed
+    | FiltersRead
+    | ActivationsRead
+    | PartExamined
+    | ExamplesRead
     | BenchResult
     | RunsListed
     | CurvesRead
@@ -743,15 +1019,26 @@ TO_PAGE: tuple[type[Report], ...] = Report.__args__
 BY_TAG: dict[str, type[Message]] = {kind.tag: kind for kind in (*TO_WORKER, *TO_PAGE)}
 
 # What settles an order besides Refused. START_TRAINING has many reports and one end.
-OPERATION_ENDS = (TrainingCompleted, TrainingFailed, TrainingDispossessed, Stopped)
+OPERATION_ENDS = (
+    TrainingCompleted,
+    GenerationCompleted,
+    TrainingFailed,
+    TrainingDispossessed,
+    Stopped,
+)
 ANSWERS: dict[type[Order], tuple[type[Report], ...]] = {
     InitTraining: (ModelReady,),
     StartTraining: OPERATION_ENDS,
+    StartGeneration: OPERATION_ENDS,
     StopTraining: (Stopped,),
     Pause: (Paused,),
     Resume: (Resumed,),
     Predict: (PredictionResult,),
     DescribeWeights: (WeightsDescribed,),
+    ReadFilters: (FiltersRead,),
+    ReadActivations: (ActivationsRead,),
+    ExaminePart: (PartExamined,),
+    ReadExamples: (ExamplesRead,),
     Dispose: (Disposed,),
     Ping: (Pong,),
     ListRuns: (RunsListed,),

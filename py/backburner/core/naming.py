@@ -9,9 +9,11 @@ from backburner.core.texts import Texts
 
 
 def name_of(texts: Texts, operation: Operation) -> str:
-    """Its own name, else that of its preset, else that it has layers of its own."""
+    """Its own name, else what it does with another network, else its preset or its own layers."""
     if operation.name:
         return operation.name
+    if operation.base is not None:
+        return texts(f"dashboard.earlier.{operation.kind}")
     model = operation.recipe.get("model")
     preset = model.get("preset") if isinstance(model, Mapping) else None
     if isinstance(preset, str) and texts.knows(f"create.preset.{preset}"):

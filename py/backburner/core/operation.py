@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backburner.core.backends import Trial
 from backburner.core.fingerprint import Fingerprint
+from backburner.core.layers import Embedding
 from backburner.core.lifecycle import ACTIVE, Status
-from backburner.core.messages import EpochEnd, Fault, Guess, ModelReady, Score, TrainingProgressed
+from backburner.core.messages import (
+    Baseline,
+    Comparison,
+    EpochEnd,
+    Fault,
+    GenerationProgressed,
+    Guess,
+    ModelReady,
+    Score,
+    StoppedEarly,
+    TrainingProgressed,
+)
+from backburner.core.text_data import TextData
+from backburner.core.wire import to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +89,24 @@ class Operation:
     promised_bytes: int | None = None
     available_bytes: int | None = None
     """What a page can have here at most; of this page's runs only."""
+    baselines: tuple[Baseline, ...] = ()
+    """What a model of text is held against."""
+    stopped_early: StoppedEarly | None = None
+    """Why it was done before all its epochs; None where it was not."""
+    base: str | None = None
+    """The operation with whose network it begins; None for one with a new network."""
+    after: str | None = None
+    """The operation that has to be completed before it may begin."""
+    network: Mapping[str, object] | None = None
+    """What another one can begin with, once it is completed: core/fine_tuning.py's Base."""
+    trained_parameters: int | None = None
+    """How many of the parameters learn."""
+    comparison: Comparison | None = None
+    """Of a fine-tuning: the network before it and after."""
+    writing: GenerationProgressed | None = None
+    """How far one that writes is, its `text` left out."""
+    text: str = ""
+    """What it has written so far, without the prompt."""
 
     @property
     def fingerprint(self) -> Fingerprint | None:
@@ -98,19 +131,59 @@ class Operation:
 
     @property
     def took_s(self) -> float | None:
-        """How long it has trained, once it is done: what its promise is held against."""
-        done = self.status is Status.COMPLETED and self.progress is not None
-        return self.progress.elapsed_s if done and self.progress else None
+        """How long it has worked, once it is done: what its promise is held against."""
+        return self.elapsed_s if self.status is Status.COMPLETED else None
+
+    @property
+    def may_stop_early(self) -> bool:
+        """Whether its recipe lets it end before all its epochs."""
+        training = self.recipe.get("training")
+        return isinstance(training, Mapping) and bool(training.get("early_stopping"))
 
     @property
     def can_be_run_again(self) -> bool:
         """Whether its recipe is all here: in records, examples are only counted."""
         data = self.recipe.get("data")
-        return not (isinstance(data, Mapping) and "examples" in data)
+        return not (isinstance(data, Mapping) and ("examples" in data or "characters" in data))
 
     @property
     def step(self) -> int:
+        """How far it is: in steps, or, of one that writes, in characters."""
+        if self.writing is not None:
+            return self.writing.characters
         return self.progress.step if self.progress else 0
+
+    @property
+    def steps(self) -> int | None:
+        """How far it is to go; None before that is known."""
+        if self.writing is not None:
+            return self.writing.length
+        return self.progress.steps if self.progress else self.model.steps if self.model else None
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """The time that it has worked; None before it began."""
+        at = self.writing or self.progress
+        return at.elapsed_s if at else None
+
+    @property
+    def eta_s(self) -> float | None:
+        """How long it will go on working, as far as can be told."""
+        at = self.writing or self.progress
+        return at.eta_s if at else None
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether its network is one of texts: it has no pictures to show, and it can write."""
+        match self.network:
+            case {"layers": [{"type": Embedding.type}, *_]}:
+                return True
+        return False
+
+    @property
+    def waits_for(self) -> str | None:
+        """The operation that has to be completed first; None once it has begun itself."""
+        return self.after if self.started is None else None
 
     @property
     def is_active(self) -> bool:
@@ -128,13 +201,14 @@ class Operation:
             "epoch": at.epoch if at else 0,
             "epochs": self.epochs,
             "step": self.step,
-            "steps": at.steps if at else self.model.steps if self.model else None,
+            "steps": self.steps,
             "loss": at.loss if at else None,
             "accuracy": at.accuracy if at else None,
-            "validation": last and last.validation and last.validation.as_dict(),
-            "test": self.test and self.test.as_dict(),
+            "validation": self._scored(last.validation if last else None),
+            "test": self._scored(self.test),
+            "stopped_early": self.stopped_early and self.stopped_early.as_dict(),
             "samples_per_s": at.samples_per_s if at else None,
-            "eta_s": at.eta_s if at else None,
+            "eta_s": self.eta_s,
             "mode": self.mode,
             "backend": self.backend,
             "kernels": self.kernels,
@@ -150,12 +224,16 @@ class Operation:
             "redone": self.redone,
             "trouble": _fault(self.trouble),
             "error": _fault(self.error),
+            "base": self.base,
+            "after": self.after,
             "recipe": brief_recipe(self.recipe),
+            **self._compared(),
+            **self._of_its_kind(),
             "timing": {
                 "created": self.created,
                 "started": self.started,
                 "finished": self.finished,
-                "elapsed_s": at.elapsed_s if at else None,
+                "elapsed_s": self.elapsed_s,
                 "ms_per_step": at.ms_per_step if at else None,
                 "promised_s": self.promised_s,
                 "promised_bytes": self.promised_bytes,
@@ -164,18 +242,62 @@ class Operation:
             },
         }
 
+    @property
+    def is_of_text(self) -> bool:
+        """Whether it learns from a text: then a loss is told in bits per character, too."""
+        data = self.recipe.get("data")
+        return isinstance(data, Mapping) and data.get("source") == TextData.source
+
+    def _scored(self, score: Score | None) -> dict[str, float] | None:
+        if score is None or not self.is_of_text:
+            return score.as_dict() if score else None
+        return {**score.as_dict(), "bits_per_character": score.loss / math.log(2)}
+
+    def _compared(self) -> dict[str, object]:
+        """`{"baselines": {part: {"unigram", "bigram"}}}` of a text, in bits per character."""
+        if not self.is_of_text:
+            return {}
+        return {
+            "baselines": {
+                each.part: {"unigram": each.unigram, "bigram": each.bigram}
+                for each in self.baselines
+            }
+        }
+
+    def _of_its_kind(self) -> dict[str, object]:
+        """What only a fine-tuning, or only one that writes, has to say."""
+        if self.kind == "generate":
+            at = self.writing
+            return {
+                "text": self.text,
+                "characters": self.step,
+                "characters_per_s": at.characters_per_s if at else None,
+                "statistics": at and to_json(at.statistics),
+            }
+        if self.kind == "fine-tune":
+            return {
+                "method": self.recipe.get("method"),
+                "trained_parameters": self.trained_parameters,
+                "comparison": self.comparison
+                and {**to_json(self.comparison), "forgotten": self.comparison.forgotten},
+            }
+        return {}
+
 
 def brief_recipe(recipe: Mapping[str, object]) -> dict[str, object]:
-    """A recipe for snapshots and records: examples that stand in it are only counted.
+    """A recipe for snapshots and records: what is to be learned from it is only counted.
 
-    They can be megabytes, and a snapshot is made for every report.
+    Examples and texts can be megabytes, and a snapshot is made for every report.
     """
-    brief = dict(recipe)
-    data = recipe.get("data")
-    if isinstance(data, Mapping) and isinstance(inputs := data.get("inputs"), list | tuple):
-        kept = {key: value for key, value in data.items() if key not in ("inputs", "labels")}
-        brief["data"] = {**kept, "examples": len(inputs)}
-    return brief
+    match recipe.get("data"):
+        case {"inputs": list() | tuple() as inputs, **kept}:
+            kept.pop("labels", None)
+            return {**recipe, "data": {**kept, "examples": len(inputs)}}
+        case {"images": list() | tuple() as images, **kept}:
+            return {**recipe, "data": {**kept, "examples": len(images)}}
+        case {"text": str() as text, **kept}:
+            return {**recipe, "data": {**kept, "characters": len(text)}}
+    return dict(recipe)
 
 
 def _fault(fault: Fault | None) -> dict[str, str] | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from backburner.core.kinds import TABLE
 from backburner.core.lifecycle import ENDED, FINAL, RESUMABLE, Status
 from backburner.core.messages import Fault
 from backburner.core.operation import Operation
@@ -81,6 +82,22 @@ def _is_gone(operation: Operation) -> bool:
 
 # Why a checkpoint could not be kept: each reason has its own way out.
 _TROUBLES = {"StorageFull": "full", "StorageDenied": "denied"}
+# Of a text, what is said of a training in steps is said in characters.
+_WRITTEN = frozenset(
+    {
+        "initializing",
+        "restarting",
+        "pausing",
+        "paused",
+        "stopping",
+        "stopped",
+        "interrupted",
+        "completed",
+        "completed-without-checkpoint",
+        "failed",
+        "aborted",
+    }
+)
 _WAITING = {Status.PAUSING: Action.PAUSE, Status.STOPPING: Action.STOP}
 
 
@@ -110,6 +127,8 @@ def _actions_of_the_status(operation: Operation) -> tuple[Action, ...]:
             return Action.RESUME, Action.ABORT, Action.CLEAR
         case Status.COMPLETED if operation.checkpoint is None:
             return Action.RESET, Action.NEW_MODEL
+        case Status.COMPLETED if operation.reads_text or not TABLE[operation.kind].trains:
+            return Action.NEW_MODEL, Action.CLEAR
         case Status.COMPLETED:
             return Action.PLAYGROUND, Action.NEW_MODEL, Action.CLEAR
         case Status.FAILED:
@@ -122,7 +141,12 @@ def _actions_of_the_status(operation: Operation) -> tuple[Action, ...]:
 
 def _status(operation: Operation) -> Line:
     name: str = operation.status
+    writes = not TABLE[operation.kind].trains
     match operation.status:
+        case Status.QUEUED if operation.waits_for is not None:
+            name = "queued-after"
+        case Status.QUEUED if writes:
+            pass
         case Status.QUEUED if operation.checkpoint is not None:
             name = "queued-again"
         case Status.INITIALIZING if operation.trying:
@@ -133,12 +157,16 @@ def _status(operation: Operation) -> Line:
             name = "completed-without-checkpoint"
         case _:
             pass
+    if writes and name in _WRITTEN:
+        return Line(f"status.writing.{name}.line", _values(operation))
     return Line(f"status.{name}.line", _values(operation))
 
 
 def _notes(operation: Operation) -> tuple[Line, ...]:
     notes: list[Line] = []
     values = _values(operation)
+    if not TABLE[operation.kind].trains:
+        return _notes_on_a_text(operation, values)
     if _is_gone(operation):
         notes.append(Line("dashboard.note.gone"))
     elif operation.status in RESUMABLE:
@@ -148,13 +176,37 @@ def _notes(operation: Operation) -> tuple[Line, ...]:
         notes.append(
             Line("dashboard.note.resumed-redone" if redone else "dashboard.note.resumed", values)
         )
-    notes += [*_promise(operation), *_backend_notes(operation)]
+    notes += [*_early(operation), *_promise(operation), *_backend_notes(operation)]
     if operation.status is Status.ABORTED and operation.checkpoint is not None:
         notes.append(Line("dashboard.note.kept", values))
     if operation.trouble is not None:
         reason = _TROUBLES.get(operation.trouble.name, "other")
         notes.append(Line(f"dashboard.note.trouble-{reason}", values))
     return tuple(notes)
+
+
+def _early(operation: Operation) -> tuple[Line, ...]:
+    """Why a run was done before all its epochs."""
+    early = operation.stopped_early
+    if early is None:
+        return ()
+    what = "accuracy" if early.monitor == "validation_accuracy" else "loss"
+    values: dict[str, int | float | str] = {
+        "epoch": early.epoch,
+        "epochs": operation.epochs,
+        "best_epoch": early.best_epoch,
+    }
+    return (Line(f"dashboard.note.early-{what}", values),)
+
+
+def _notes_on_a_text(
+    operation: Operation, values: Mapping[str, int | float | str]
+) -> tuple[Line, ...]:
+    if operation.status in RESUMABLE:
+        return (Line("dashboard.note.text-goes-on", values),)
+    if operation.resumed_at:
+        return (Line("dashboard.note.text-went-on", values),)
+    return ()
 
 
 def _promise(operation: Operation) -> tuple[Line, ...]:
@@ -167,10 +219,11 @@ def _promise(operation: Operation) -> tuple[Line, ...]:
             return (Line("dashboard.note.too-large", {**values, "had": _megabytes(available)}),)
         if promised is None:
             return ()
-        return (Line("dashboard.note.promise", {**values, "promised": float(promised)}),)
+        key = "promise-at-most" if operation.may_stop_early else "promise"
+        return (Line(f"dashboard.note.{key}", {**values, "promised": float(promised)}),)
     took = operation.took_s
-    if promised is None or took is None or promised <= 0:
-        return ()
+    if promised is None or took is None or promised <= 0 or operation.stopped_early:
+        return ()  # of one that stopped early, all of it was promised, and not all of it done
     # Of runs that are over in a moment a share says nothing.
     percent = round(100 * (took / promised - 1)) if took >= SHORT_S else 0
     key = "longer" if percent >= AS_PROMISED else "shorter" if percent <= -AS_PROMISED else "kept"
@@ -201,7 +254,7 @@ def _megabytes(size: int) -> int:
 
 def _way_back(operation: Operation, values: Mapping[str, int | float | str]) -> Line:
     """From where a stopped or interrupted run would go on, and what has to be done again."""
-    if operation.checkpoint is None:
+    if not operation.checkpoint:  # none, or only the one of its beginning
         return Line("dashboard.note.from-the-start", values)
     if operation.step > operation.checkpoint:
         return Line("dashboard.note.from-checkpoint-redone", values)
@@ -220,7 +273,7 @@ def _values(operation: Operation) -> dict[str, int | float | str]:
         "checkpoint": checkpoint,
         "resumed_at": operation.resumed_at or 0,
         "count": again if operation.status in RESUMABLE else operation.redone,
-        "elapsed": operation.progress.elapsed_s if operation.progress else 0.0,
+        "elapsed": operation.elapsed_s or 0.0,
         "trying": operation.trying or "",
     }
 

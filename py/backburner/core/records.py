@@ -24,7 +24,7 @@ from backburner.core.wire import read, to_json
 
 SCHEMA = 2
 KEPT = 20
-"""How many operations are remembered; the oldest go first."""
+"""How many operations that have ended are remembered; the oldest go first."""
 
 
 class NewerRecord(StorageError):  # noqa: N818 - a kind of StorageError, named after the fact
@@ -40,9 +40,9 @@ def records_to_text(
 ) -> str:
     """The text to store: this page's `own` operations merged into what is `stored` by now.
 
-    Another tab may have written since: what it ran stays as it wrote it. The last `KEPT` are
-    kept, without the `cleared` ones and without what only a live page can use. Raises like
-    `records_from_text`.
+    Another tab may have written since: what it ran stays as it wrote it. The last `KEPT` that have
+    ended are kept, and all that wait or work, without the `cleared` ones and without what only a
+    live page can use. Raises like `records_from_text`.
     """
     sequence = 0
     runs: dict[str, StoredRun] = {}
@@ -51,8 +51,11 @@ def records_to_text(
         runs = {run.id: run for run in found}
     runs |= {each.id: run_of(each) for each in own}
     in_order = sorted(runs.values(), key=lambda run: run.created)
-    left = [to_json(run) for run in in_order if run.id not in cleared]
-    return json.dumps({"schema": SCHEMA, "sequence": sequence + 1, "runs": left[-KEPT:]})
+    left = [run for run in in_order if run.id not in cleared]
+    ended = [run.id for run in left if run.status in ENDED]
+    forgotten = set(ended[:-KEPT])
+    kept = [to_json(run) for run in left if run.id not in forgotten]
+    return json.dumps({"schema": SCHEMA, "sequence": sequence + 1, "runs": kept})
 
 
 def records_from_text(text: str) -> tuple[list[StoredRun], int]:
@@ -92,13 +95,15 @@ def _unreadable(error: Exception) -> UnreadableRecord:
 
 
 _SHARED = tuple(
-    each.name for each in fields(StoredRun) if each.name not in ("recipe", "status", "last_epoch")
+    each.name
+    for each in fields(StoredRun)
+    if each.name not in ("recipe", "status", "last_epoch", "text", "datasets")
 )
 """What a record and an operation both have, under the same name."""
 
 
 def run_of(operation: Operation) -> StoredRun:
-    """What is kept of an operation, its recipe shortened."""
+    """What is kept of an operation, its recipe shortened, and no text: that can be long."""
     shared: dict[str, Any] = {name: getattr(operation, name) for name in _SHARED}
     return StoredRun(
         **shared,
@@ -115,6 +120,7 @@ def operation_of(run: StoredRun) -> Operation:
         **shared,
         recipe=run.recipe,
         status=Status(run.status),
+        text=run.text,
         epoch_ends=(run.last_epoch,) if run.last_epoch else (),
     )
     if operation.status in ENDED:

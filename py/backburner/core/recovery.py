@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from backburner.core.errors import Expired
-from backburner.core.lifecycle import FINAL, RESUMABLE, Status
+from backburner.core.lifecycle import FINAL, RESUMABLE, Event, Status, advance
 from backburner.core.messages import Fault, StoredRun
 from backburner.core.operation import Operation
 from backburner.core.records import operation_of
@@ -39,11 +39,12 @@ def recovered(kept: Iterable[StoredRun], mirrored: Iterable[Operation]) -> list[
     """The operations of the database's runs and, without their checkpoints, those only mirrored.
 
     A mirrored one that had begun to train, and that the database does not have, has expired:
-    it says so, and can only be run anew.
+    it says so, and can only be run anew. So has one that had not begun, if examples stood in its
+    recipe: the mirror has only counted them.
     """
     mirror = {each.id: each for each in mirrored}
     operations = [_merged(run, mirror.pop(run.id, None)) for run in kept]
-    return operations + [_expired(each) if _was_kept(each) else each for each in mirror.values()]
+    return operations + [_only_mirrored(each) for each in mirror.values()]
 
 
 def _merged(run: StoredRun, seen: Operation | None) -> Operation:
@@ -69,10 +70,28 @@ def _was_kept(operation: Operation) -> bool:
     return operation.checkpoint is not None or operation.step > 0
 
 
-def _expired(operation: Operation) -> Operation:
-    gone = Expired(
-        "What was stored of this run is gone: the browser has cleared it, or somebody did. Its "
-        "figures are still here. Run its recipe again to get the same network."
-    )
-    error = Fault.from_error(gone) if operation.status in RESUMABLE else operation.error
-    return replace(operation, checkpoint=None, error=error)
+def _only_mirrored(operation: Operation) -> Operation:
+    if _was_kept(operation):
+        return _expired(
+            replace(operation, checkpoint=None),
+            "What was stored of this run is gone: the browser has cleared it, or somebody did. "
+            "Its figures are still here. Run its recipe again to get the same network.",
+        )
+    if not operation.can_be_run_again:
+        return _expired(
+            operation,
+            "This run had not begun when this page was opened. What it learns from stands in its "
+            "recipe, and until a run begins only the page that asked for it has that. If that one "
+            "is open in another tab, it begins there; else start the recipe itself again.",
+        )
+    return operation
+
+
+def _expired(operation: Operation, why: str) -> Operation:
+    fault = Fault.from_error(Expired(why))
+    if operation.status in RESUMABLE:
+        return replace(operation, error=fault)
+    if operation.status is Status.QUEUED and not operation.can_be_run_again:
+        # It was taken up before the database could be asked, and there is nothing to begin with.
+        return replace(operation, status=advance(operation.status, Event.FAIL), error=fault)
+    return operation

@@ -14,6 +14,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import assert_never
 
+from backburner.core.errors import Expired
+from backburner.core.kinds import TABLE
 from backburner.core.lifecycle import (
     FINAL,
     RESUMABLE,
@@ -27,6 +29,8 @@ from backburner.core.messages import (
     Checkpointed,
     CheckpointFailed,
     Fault,
+    GenerationCompleted,
+    GenerationProgressed,
     ModelReady,
     PreparationReported,
     TrainingCompleted,
@@ -91,9 +95,32 @@ class State:
         return next((each for each in self.operations.values() if each.is_active), None)
 
     def queued(self) -> Operation | None:
-        """The first operation that waits."""
+        """The first operation that waits, and for nothing but its turn."""
         waiting = (each for each in self.operations.values() if each.status is Status.QUEUED)
-        return next(waiting, None)
+        return next((each for each in waiting if self._may_begin(each)), None)
+
+    def hopeless(self) -> list[Operation]:
+        """Those that wait for an operation that will never be completed."""
+        waiting = (each for each in self.operations.values() if each.status is Status.QUEUED)
+        return [each for each in waiting if each.waits_for and self._is_lost(each.waits_for)]
+
+    def _may_begin(self, operation: Operation) -> bool:
+        before = self.operations.get(operation.waits_for or "")
+        if before is None:
+            return operation.waits_for is None
+        return before.status is Status.COMPLETED
+
+    def _is_lost(self, key: str) -> bool:
+        """Whether an operation is gone, or has ended otherwise and cannot go on.
+
+        What was stopped or interrupted can be taken up again: whoever waits for it goes on waiting.
+        """
+        found = self.operations.get(key)
+        if found is None:
+            return True
+        is_gone = found.error is not None and found.error.name == Expired.__name__
+        is_final = found.status in FINAL and found.status is not Status.COMPLETED
+        return is_final or (found.status in RESUMABLE and is_gone)
 
     @property
     def backend(self) -> str | None:
@@ -162,6 +189,8 @@ class Reported:
         | ModelReady
         | TrainingProgressed
         | TrainingCompleted
+        | GenerationProgressed
+        | GenerationCompleted
         | Checkpointed
         | CheckpointFailed
     )
@@ -312,6 +341,7 @@ def _moved(operation: Operation, change: Moved) -> Operation:
 
 def _reported(state: State, operation: Operation, change: Reported) -> Operation:
     facts = state.worker.facts
+    trains = TABLE[operation.kind].trains
     match change.report:
         case PreparationReported() as report:
             return replace(
@@ -325,24 +355,30 @@ def _reported(state: State, operation: Operation, change: Reported) -> Operation
             status = operation.status
             if status is Status.INITIALIZING:
                 status = advance(status, Event.MODEL_READY)
+            if report.step or operation.step:
+                operation = _taken_up(operation, report)
             return replace(
-                _taken_up(operation, report) if report.step or operation.step else operation,
+                operation,
                 status=status,
+                checkpoint=operation.checkpoint if report.kept is None else report.kept,
                 model=report,
                 lives=True,
-                backend=report.backend or (facts.backend if facts else None),
-                kernels=report.kernels or (facts.kernels if facts else None),
+                backend=report.backend or (facts.backend if facts and trains else None),
+                kernels=report.kernels or (facts.kernels if facts and trains else None),
                 executor=report.executor or None,
                 mode=state.worker.mode,
                 data_sha256=report.data_sha256,
                 recipe_sha256=report.recipe_sha256 or None,
                 version=report.version or None,
                 parameters=report.parameters,
+                trained_parameters=report.trained_parameters,
+                network=report.network,
                 trying=None,
                 measured=report.measured or operation.measured,
                 inexact=report.inexact,
                 promised_s=report.promised_s,
                 promised_bytes=report.promised_bytes,
+                baselines=report.baselines,
             )
         case TrainingProgressed() as report:
             # The points are on the curve already; the state keeps where the training is.
@@ -351,13 +387,29 @@ def _reported(state: State, operation: Operation, change: Reported) -> Operation
                 progress=replace(report, points=(), epoch_ends=()),
                 epoch_ends=operation.epoch_ends + report.epoch_ends,
             )
+        case GenerationProgressed() as report:
+            return replace(
+                operation,
+                writing=replace(report, text=""),
+                text=operation.text + report.text,
+            )
+        case GenerationCompleted() as report:
+            return replace(
+                operation,
+                status=advance(operation.status, Event.COMPLETE),
+                text=report.text,
+                checkpoint=report.checkpoint,
+                finished=change.at,
+            )
         case TrainingCompleted() as report:
             return replace(
                 operation,
                 status=advance(operation.status, Event.COMPLETE),
                 test=report.test,
+                comparison=report.comparison or operation.comparison,
                 guesses=report.guesses,
                 checkpoint=report.checkpoint,
+                stopped_early=report.stopped_early,
                 finished=change.at,
             )
         case Checkpointed() as report:
@@ -372,11 +424,14 @@ def _reported(state: State, operation: Operation, change: Reported) -> Operation
 def _taken_up(operation: Operation, report: ModelReady) -> Operation:
     """The run goes back to its checkpoint: what was trained after it is trained again."""
     under_way = operation.status not in FINAL
+    written = report.writing
     return replace(
         operation,
         progress=report.progress,
         epoch_ends=report.epoch_ends,
         checkpoint=report.step or None,
+        writing=replace(written, text="") if written else None,
+        text=written.text if written else "",
         resumed_at=report.step if under_way else operation.resumed_at,
         redone=operation.redone + max(0, operation.step - report.step) * under_way,
     )

@@ -11,6 +11,7 @@ think that they own a run (one of them was asleep, say) only one can write.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,6 +32,7 @@ from backburner.core.messages import Fault, StoredRun
 from backburner.engine.data import Dataset
 from backburner.worker.records import (
     KeptCheckpoint,
+    KeptOrigin,
     KeptPiece,
     KeptRecipe,
     KeptRun,
@@ -53,11 +55,33 @@ KEPT_CHECKPOINTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """A kept run that is the caller's from now on, with its complete recipe."""
+class Provisions:
+    """What is kept of a run from its first moment, so that it needs nothing else to go on.
+
+    `origin` is the network that it began with, `datasets` are those that cannot be had again by
+    the recipe alone, and `beginning` is the checkpoint of step 0, where its first weights do not
+    follow from the seed.
+    """
+
+    recipe: Mapping[str, object]
+    origin: KeptOrigin | None = None
+    datasets: tuple[Dataset, ...] = ()
+    beginning: Row | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A kept run, with its complete recipe and the network that it began with."""
 
     run: StoredRun
     recipe: dict[str, object]
+    origin: KeptOrigin | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed(Kept):
+    """The same, and it is the caller's from now on."""
+
     fence: int
 
 
@@ -72,16 +96,15 @@ class Archive:
 
     # --- whose a run is ----------------------------------------------------------------
 
-    async def begin(
-        self, run: StoredRun, recipe: Mapping[str, object], data: Dataset | None = None
-    ) -> int:
+    async def begin(self, run: StoredRun, provisions: Provisions) -> int:
         """Keeps a new run; the fence for writing it.
 
-        `data` is what it learns from, where that cannot be had again by its recipe alone.
         Raises InterfaceError for an id under which a run has been trained already.
         """
         fence = 0
-        complete = KeptRecipe(recipe=dict(recipe)).to_row()
+        kept_recipe = KeptRecipe(recipe=dict(provisions.recipe), origin=provisions.origin)
+        complete = kept_recipe.to_row()
+        beginning = provisions.beginning
 
         def decide(found: list[Any]) -> list[Write]:
             nonlocal fence
@@ -94,7 +117,8 @@ class Archive:
             return [
                 Put("runs", run.id, KeptRun(run=run, fence=fence).to_row()),
                 Put("recipes", run.id, complete),
-                *([Put("datasets", data.digest, kept_dataset(data))] if data else []),
+                *(Put("datasets", each.digest, kept_dataset(each)) for each in provisions.datasets),
+                *([Put("checkpoints", (run.id, 0), beginning)] if beginning else []),
             ]
 
         reads = (Get("runs", run.id), Keys("checkpoints", run.id))
@@ -103,9 +127,13 @@ class Archive:
         return fence
 
     async def holds(self, key: str, recipe: Mapping[str, object]) -> bool:
-        """Whether a run of this id and this recipe is kept with a checkpoint."""
-        kept, checkpoints = await self._database.read(Get("recipes", key), Keys("checkpoints", key))
-        if kept is None or not checkpoints:
+        """Whether a run of this id and this recipe is kept, and had begun."""
+        record, kept, checkpoints = await self._database.read(
+            Get("runs", key), Get("recipes", key), Keys("checkpoints", key)
+        )
+        if record is None or kept is None:
+            return False
+        if not checkpoints and KeptRun.from_row(record).run.writing is None:
             return False
         return KeptRecipe.from_row(kept).recipe == dict(recipe)
 
@@ -123,7 +151,9 @@ class Archive:
                 raise _nothing_kept(key)
             kept, complete = KeptRun.from_row(record), KeptRecipe.from_row(recipe)
             fence = kept.fence + 1
-            claimed.append(Claimed(run=kept.run, recipe=complete.recipe, fence=fence))
+            claimed.append(
+                Claimed(run=kept.run, recipe=complete.recipe, origin=complete.origin, fence=fence)
+            )
             return [Put("runs", key, replace(kept, fence=fence).to_row())]
 
         reads = (Get("runs", key), Get("recipes", key))
@@ -223,6 +253,18 @@ class Archive:
 
     # --- reading -----------------------------------------------------------------------
 
+    async def look_up(self, key: str) -> Kept | None:
+        """A kept run, which stays whose it is; None where nothing is kept of it.
+
+        Raises Damaged or NewerStorage when it cannot be read.
+        """
+        record, recipe = await self._database.read(Get("runs", key), Get("recipes", key))
+        if record is None or recipe is None:
+            return None
+        complete = KeptRecipe.from_row(recipe)
+        run = KeptRun.from_row(record).run
+        return Kept(run=run, recipe=complete.recipe, origin=complete.origin)
+
     async def runs(self) -> tuple[tuple[StoredRun, ...], Fault | None]:
         """Every run that can be read, oldest first, and why others cannot."""
         (rows,) = await self._database.read(Rows("runs"))
@@ -292,17 +334,21 @@ def _check_fence(row: Row | None, fence: int) -> None:
 
 
 def _data_of_no_other(row: Row | None, rows: Sequence[Row]) -> list[Write]:
-    """Removes a run's data along with it, unless another run was trained on the same."""
-    users: list[str | None] = []
+    """Removes a run's data along with it, unless another run has the same."""
     try:
         if row is None:
             return []
-        sha256 = KeptRun.from_row(row).run.data_sha256
-        users = [KeptRun.from_row(each).run.data_sha256 for each in rows]
+        own = _datasets(KeptRun.from_row(row).run)
+        users = Counter(sha256 for each in rows for sha256 in _datasets(KeptRun.from_row(each).run))
     except StorageError:
         # A record that cannot be read may need it.
         return []
-    return [Delete("datasets", sha256)] if sha256 and users.count(sha256) == 1 else []
+    return [Delete("datasets", sha256) for sha256 in own if users[sha256] == 1]
+
+
+def _datasets(run: StoredRun) -> set[str]:
+    """All that may be kept for it: what it learned from, and what a fine-tuning is measured on."""
+    return {each for each in (run.data_sha256, *run.datasets) if each}
 
 
 def _nothing_kept(key: str) -> StorageError:

@@ -62,8 +62,8 @@ class Workbench:
     ) -> BenchResult:
         recipe = workload.recipe()
         data = await self._kitchen.gather(recipe)
-        preparing = self._kitchen.prepare(recipe, data, backend=backend)
-        training = await in_time(preparing, backend)
+        task = self._kitchen.task(recipe, data, None)
+        training = await in_time(self._kitchen.prepare(task, backend=backend), backend)
         subject = Subject(training, backend)
         try:
             group = await self._warm_up(subject, options.warmup_ms)

@@ -8,23 +8,37 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import js
 import pyodide_js
 from pyodide.ffi import JsException, create_proxy, to_js
 
+from backburner.core.data_sources import DigitsData, NoiseData
 from backburner.core.errors import BackendError, DataError
+from backburner.core.fine_tuning import Base
+from backburner.core.images_data import ImagesData
+from backburner.core.inline_data import InlineData
+from backburner.core.kinds import TrainingRecipes
 from backburner.core.messages import Pong
-from backburner.core.recipe import DigitsData, InlineData, NoiseData, Recipe
+from backburner.core.shapes_data import ShapesData
+from backburner.core.text_data import TextData
 from backburner.engine.canary import check_canary
-from backburner.engine.data import Dataset
-from backburner.engine.executor import Workload
+from backburner.engine.data import Dataset, shipped_text
 from backburner.engine.kernels import Kernels
 from backburner.engine.registered import register
+from backburner.engine.safetensors import Numbers
+from backburner.engine.sampling import Sampler
+from backburner.engine.shapes import draw_shapes
+from backburner.engine.task import Start, Task
 from backburner.engine.tensors import Tensors
 from backburner.engine.training import Training, needed_bytes
+from backburner.worker.decoding import Decoder
+from backburner.worker.ingredients import task_of
+
+PICTURES_AT_ONCE = 5
+"""That many shapes are drawn in about 15 ms."""
 
 
 class Turns:
@@ -90,6 +104,7 @@ class BrowserKitchen:
         self._warn = warn
         self._debug = debug
         self._digits: Dataset | None = None
+        self._text: str | None = None
         self._kernels: Kernels | None = None
         self._kernels_loading: asyncio.Task[None] | None = None
         self._turns = Turns()
@@ -178,11 +193,27 @@ class BrowserKitchen:
     async def turn(self) -> None:
         await self._turns.one()
 
-    async def gather(self, recipe: Recipe) -> Dataset:
+    def task(self, recipe: TrainingRecipes, data: Dataset, start: Start | None) -> Task:
+        return task_of(recipe, data, start)
+
+    async def sampler(self, network: Base, weights: Mapping[str, Numbers], seed: int) -> Sampler:
+        await pyodide_js.loadPackage("numpy")
+        return Sampler.from_weights(network.spec(), weights, network.classes, seed=seed)
+
+    async def gather(self, recipe: TrainingRecipes) -> Dataset:
         if isinstance(recipe.data, InlineData):
             return Dataset.from_inline(recipe.data)
         if isinstance(recipe.data, NoiseData):
             return Dataset.from_noise(recipe.data, recipe.seed)
+        if isinstance(recipe.data, ShapesData):
+            return await self._draw(recipe.data)
+        if isinstance(recipe.data, ImagesData):
+            decoder = Decoder(recipe.data)
+            pictures = [await decoder.decode(image) for image in recipe.data.images]
+            return Dataset.from_images(pictures, recipe.data)
+        if isinstance(recipe.data, TextData):
+            text = recipe.data.text
+            return Dataset.from_text(await self._load_text() if text is None else text, recipe.data)
         assert isinstance(recipe.data, DigitsData)
         return await self._load_digits()
 
@@ -194,12 +225,12 @@ class BrowserKitchen:
     async def check_backend(self, backend: str) -> None:
         await check_canary(self._tensors.on(backend))
 
-    async def prepare(self, recipe: Recipe, data: Dataset, *, backend: str) -> Training:
-        return Training.from_recipe(recipe, data, self._tensors.on(backend), self._kernels)
+    async def prepare(self, task: Task, *, backend: str) -> Training:
+        return Training.of(task, self._tensors.on(backend), self._kernels)
 
-    def needed_bytes(self, recipe: Recipe, data: Dataset, *, backend: str) -> int:
+    def needed_bytes(self, task: Task, *, backend: str) -> int:
         return needed_bytes(
-            Workload.from_recipe(recipe, data),
+            task.workload,
             backend=backend,
             has_kernels=self.kernels_on(backend) != "stock",
         )
@@ -221,12 +252,15 @@ class BrowserKitchen:
         )
 
     async def load(self, source: str) -> int:
-        if source != DigitsData.source:
-            raise DataError(
-                f"The site ships no data called {source!r}, so there is nothing to load.",
-                key="data.source",
-            )
-        return len(await self._load_digits())
+        if source == DigitsData.source:
+            return len(await self._load_digits())
+        if source == TextData.source:
+            await self._load_text()
+            return TextData().windows
+        raise DataError(
+            f"The site ships no data called {source!r}, so there is nothing to load.",
+            key="data.source",
+        )
 
     async def _load_digits(self) -> Dataset:
         if self._digits is None:
@@ -235,6 +269,23 @@ class BrowserKitchen:
             )
             self._digits = Dataset.from_digits(binary, json.loads(description))
         return self._digits
+
+    async def _draw(self, data: ShapesData) -> Dataset:
+        """Gives way after every few pictures: who asks for something meanwhile is heard."""
+        pictures = []
+        for picture in draw_shapes(data):
+            pictures.append(picture)
+            if len(pictures) % PICTURES_AT_ONCE == 0:
+                await self._turns.one()
+        return Dataset.from_shapes(pictures, data)
+
+    async def _load_text(self) -> str:
+        if self._text is None:
+            description, content = await asyncio.gather(
+                self._fetch("data/text.json"), self._fetch("data/text.txt")
+            )
+            self._text = shipped_text(content, json.loads(description))
+        return self._text
 
     async def _fetch(self, path: str) -> bytes:
         try:

@@ -21,7 +21,7 @@ from backburner.core.backends import (
     shape_key,
 )
 from backburner.core.errors import BackendError, StorageError
-from backburner.core.recipe import Recipe
+from backburner.core.kinds import TrainingRecipes
 from backburner.engine.data import Dataset
 from backburner.worker.kitchen import Kitchen
 from backburner.worker.records import KeptKnown
@@ -115,12 +115,12 @@ class Chooser:
 
     # --- remembering -------------------------------------------------------------------
 
-    def key_of(self, recipe: Recipe, data: Dataset) -> str:
+    def key_of(self, recipe: TrainingRecipes, data: Dataset) -> str:
         """What is remembered of a run stands under it. To be asked for once in a run: it names
         the kernels too, and which they are may turn out only when wasm is started.
         """
         return shape_key(
-            layers=[layer.to_wire() for layer in recipe.model.layers],
+            layers=recipe.layers_to_wire(),
             input_shape=[*data.shape, len(data.classes)],
             batch_size=recipe.training.batch_size,
             optimizer=recipe.training.optimizer,

@@ -9,7 +9,8 @@ from math import prod
 from backburner import __version__
 from backburner.core.errors import DataError
 from backburner.core.messages import LayerFacts, ModelReady
-from backburner.engine.checkpoint import recipe_sha256
+from backburner.core.model import ModelSpec
+from backburner.engine.baselines import baselines
 from backburner.engine.data import Dataset
 from backburner.engine.training import Training
 
@@ -18,8 +19,24 @@ SHOWN_EXAMPLES = 40
 
 
 def shown_examples(training: Training) -> tuple[int, ...]:
-    """The examples that the page shows: test examples, never one the model trains on."""
-    return training.split.test[:SHOWN_EXAMPLES]
+    """The examples that the page shows: test examples, never one the model trains on.
+
+    Windows of a text are no pictures to look at.
+    """
+    return () if training.dataset.is_text else training.split.test[:SHOWN_EXAMPLES]
+
+
+def layer_facts(spec: ModelSpec) -> tuple[LayerFacts, ...]:
+    """What the page is told of a model's layers."""
+    return tuple(
+        LayerFacts(
+            name=placed.name,
+            type=placed.layer.type,
+            shape=tuple(placed.output_shape),
+            parameters=placed.parameter_count,
+        )
+        for placed in spec.layers
+    )
 
 
 def model_ready(training: Training, *, backend: str, kernels: str) -> tuple[ModelReady, bytes]:
@@ -27,15 +44,7 @@ def model_ready(training: Training, *, backend: str, kernels: str) -> tuple[Mode
     spec, dataset, split = training.spec, training.dataset, training.split
     shown = shown_examples(training)
     message = ModelReady(
-        layers=tuple(
-            LayerFacts(
-                name=placed.name,
-                type=placed.layer.type,
-                shape=tuple(placed.output_shape),
-                parameters=placed.parameter_count,
-            )
-            for placed in spec.layers
-        ),
+        layers=layer_facts(spec),
         parameters=spec.parameter_count,
         input_shape=tuple(spec.input_shape),
         classes=dataset.classes,
@@ -52,8 +61,10 @@ def model_ready(training: Training, *, backend: str, kernels: str) -> tuple[Mode
         backend=backend,
         kernels=kernels,
         executor=training.executor.name,
-        recipe_sha256=recipe_sha256(training.recipe),
+        recipe_sha256=training.task.recipe_sha256,
         version=__version__,
+        baselines=baselines(dataset, split) if dataset.is_text else (),
+        trained_parameters=spec.trained_count,
     )
     return message, pixels(dataset, shown)
 
@@ -61,13 +72,18 @@ def model_ready(training: Training, *, backend: str, kernels: str) -> tuple[Mode
 def example_numbers(training: Training, index: int) -> list[float]:
     """An example of the data as the model sees it. Raises DataError for an unknown index."""
     dataset = training.dataset
-    if not 0 <= index < len(dataset.labels):
-        raise DataError(
-            f"There is no example {index:,}; the data has {len(dataset.labels):,}, counted from 0.",
-            key="example",
-        )
+    check_index(dataset, index)
     size = prod(dataset.shape)
     return [value * dataset.scale for value in _values(dataset)[index * size :][:size]]
+
+
+def check_index(dataset: Dataset, index: int) -> None:
+    """Raises DataError for the index of an example that is not there."""
+    if not 0 <= index < len(dataset):
+        raise DataError(
+            f"There is no example {index:,}; the data has {len(dataset):,}, counted from 0.",
+            key="example",
+        )
 
 
 def pixels(dataset: Dataset, indexes: Sequence[int]) -> bytes:

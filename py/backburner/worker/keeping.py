@@ -1,14 +1,14 @@
-"""One training kept safe: when a checkpoint is due, what goes into it, and whether it is safe.
+"""One operation kept safe: when a checkpoint is due, what goes into it, and whether it is safe.
 
-A checkpoint's numbers are copied between two steps; writing them goes on beside the next steps,
+What a checkpoint holds is copied between two steps; writing it goes on beside the next steps,
 one write at a time. Nothing is said to be safe before its transaction is complete. A write that
-fails is said and tried again when the next one is due: the training itself goes on in memory.
+fails is said and tried again when the next one is due: the work itself goes on in memory.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -16,15 +16,12 @@ from backburner.core.backends import GPU
 from backburner.core.curves import Curves
 from backburner.core.errors import BackburnerError, BackendError, Dispossessed, Expired
 from backburner.core.messages import Checkpointed, CheckpointFailed, Fault, StoredRun
-from backburner.engine.training import Training
-from backburner.worker.archive import Archive
-from backburner.worker.drawings import data_to_keep
+from backburner.worker.archive import Archive, Provisions
 from backburner.worker.kitchen import Kitchen
-from backburner.worker.records import KeptCheckpoint
 from backburner.worker.storage import Row
-from backburner.worker.training import TrainingRun
 from backburner.worker.trials import in_time
 from backburner.worker.voice import Voice
+from backburner.worker.work import Work
 
 CHECKPOINT_EVERY_MS = 3_000.0
 """Whatever happens, no more than the work of this time is trained twice."""
@@ -38,11 +35,10 @@ class Keeper:
     def __init__(
         self,
         record: StoredRun,
-        recipe: Mapping[str, object],
+        provisions: Provisions,
         *,
         fence: int | None,
-        training: Training,
-        run: TrainingRun,
+        work: Work,
         archive: Archive,
         kitchen: Kitchen,
         voice: Voice,
@@ -51,10 +47,9 @@ class Keeper:
         self.record = record
         self.lost: Dispossessed | None = None
         """Set once the run is found to belong to somebody else."""
-        self._recipe = recipe
+        self._provisions = provisions
         self._fence = fence
-        self._training = training
-        self._run = run
+        self._work = work
         self._archive = archive
         self._kitchen = kitchen
         self._voice = voice
@@ -63,7 +58,7 @@ class Keeper:
         self._is_stale = False
         self._has_failed = False
         self._begun_ms = kitchen.clock_ms()
-        self._begun_end = run.last_end
+        self._begun_mark = work.mark
 
     @property
     def safe_step(self) -> int | None:
@@ -103,8 +98,8 @@ class Keeper:
         """
         await self.written()
         self.tell(**changes)
-        piece = self._run.unkept()
-        if piece.step or piece.epochs or self._training.step != (self.safe_step or 0):
+        piece = self._work.unkept()
+        if piece.step or piece.epochs or self._work.step != (self.safe_step or 0):
             await self._begin_checkpoint()
         else:
             self._begin_record()
@@ -132,66 +127,71 @@ class Keeper:
     # --- inside ------------------------------------------------------------------------
 
     def _is_checkpoint_due(self) -> bool:
-        run = self._run
-        if not run.is_between_steps or self._training.step == (self.safe_step or 0):
+        work = self._work
+        if not work.is_between_steps or work.step == (self.safe_step or 0):
             return False
         if self._kitchen.clock_ms() - self._begun_ms >= CHECKPOINT_EVERY_MS:
             return True
         # Epochs can be short: where writing fails, it is not tried at each one's end.
-        return run.last_end is not self._begun_end and not self._has_failed
+        return work.mark is not self._begun_mark and not self._has_failed
 
     async def _begin_checkpoint(self) -> None:
         began_ms = self._kitchen.clock_ms()
-        self._begun_ms, self._begun_end = began_ms, self._run.last_end
-        step, backend = self._training.step, self._run.backend
+        self._begun_ms, self._begun_mark = began_ms, self._work.mark
+        step, backend = self._work.step, self._work.backend
         if backend in GPU:
             # A card that has lost its memory goes on with zeros: nothing of it is to be kept.
             await in_time(self._kitchen.check_backend(backend), backend)
         try:
-            kernels = self._kitchen.kernels_on(backend)
-            file = await in_time(self._training.checkpoint(kernels=kernels), backend)
+            row = await self._work.checkpoint(self._kitchen.kernels_on(backend))
         except BackendError as error:  # no room for the copies, say
             if backend in GPU:
                 raise
             self._failed(step, error)
             return
-        progress = self._run.progress()
-        row = KeptCheckpoint(step=step, progress=progress, file=file).to_row()
-        changes = {"checkpoint": step, "progress": progress, "last_epoch": self._run.last_end}
+        changes = {"checkpoint": step, **self._work.standing()}
         took_ms = self._kitchen.clock_ms() - began_ms
-        self._writing = self._hold(self._write(step, row, self._run.unkept(), changes, took_ms))
+        self._writing = self._hold(self._write(step, row, self._work.unkept(), changes, took_ms))
 
     async def _write(
-        self, step: int, row: Row, piece: Curves, changes: dict[str, Any], took_ms: float
+        self, step: int, row: Row | None, piece: Curves, changes: dict[str, Any], took_ms: float
     ) -> None:
         began_ms = self._kitchen.clock_ms()
         try:
             record = replace(self.record, **changes)
             self._is_stale = False
             try:
-                fence = await self._own()
-                await self._archive.keep(record, fence, step=step, checkpoint=row, piece=piece)
+                await self._archive_all(record, step, row, piece)
             except Expired as error:
                 self._begin_anew(error)
-                fence = await self._own()
-                await self._archive.keep(record, fence, step=step, checkpoint=row, piece=piece)
+                await self._archive_all(record, step, row, piece)
         except Exception as error:
             self._is_stale = True
             self._failed(step, error)
         else:
             self._has_failed = False
-            self._run.kept(piece)
+            self._work.kept(piece)
             self.record = replace(self.record, **changes)
-            done = Checkpointed(step=step, bytes=len(row.data), took_ms=took_ms)
+            size = len(row.data) if row else len(self.record.text.encode())
+            done = Checkpointed(step=step, bytes=size, took_ms=took_ms)
             self._voice.send(done, operation=self.record.id)
             self._voice.log(
                 "debug",
-                f"checkpoint {step}: {len(row.data):,} bytes, copied in {took_ms:.1f} ms, "
+                f"checkpoint {step}: {size:,} bytes, copied in {took_ms:.1f} ms, "
                 f"written in {self._kitchen.clock_ms() - began_ms:.1f} ms",
                 self.record.id,
             )
         finally:
             self._writing = None
+
+    async def _archive_all(
+        self, record: StoredRun, step: int, row: Row | None, piece: Curves
+    ) -> None:
+        fence = await self._own()
+        if row is None:
+            await self._archive.note(record, fence)
+        else:
+            await self._archive.keep(record, fence, step=step, checkpoint=row, piece=piece)
 
     def _begin_record(self) -> None:
         self._is_stale = False
@@ -213,8 +213,7 @@ class Keeper:
     async def _own(self) -> int:
         """The fence. A run that could not be kept when it was new is kept as soon as it can be."""
         if self._fence is None:
-            data = data_to_keep(self._training)
-            self._fence = await self._archive.begin(self.record, self._recipe, data)
+            self._fence = await self._archive.begin(self.record, self._provisions)
         return self._fence
 
     def _failed(self, step: int, error: Exception) -> None:

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
+from backburner.core.fine_tuning import Base
+from backburner.core.generation import Generation
+from backburner.core.kinds import TrainingRecipes
 from backburner.core.messages import Pong
-from backburner.core.recipe import Recipe
 from backburner.engine.data import Dataset
+from backburner.engine.safetensors import Numbers
+from backburner.engine.task import Start, Task
 from backburner.engine.training import Training
+
+
+class Writer(Protocol):
+    """What a generation needs of engine/sampling.py's Sampler."""
+
+    @property
+    def start(self) -> str:
+        """What a text begins after that has no prompt."""
+
+    def read(self, text: str) -> None:
+        """Goes on from this text, after all that was read before."""
+
+    def next(self, settings: Generation, index: int) -> tuple[str, float]:
+        """The character at place `index` of the text, and how probable it was."""
 
 
 class Kitchen(Protocol):
@@ -36,8 +55,14 @@ class Kitchen(Protocol):
     async def turn(self) -> None:
         """Lets everything else that waits have its turn, messages included."""
 
-    async def gather(self, recipe: Recipe) -> Dataset:
+    async def gather(self, recipe: TrainingRecipes) -> Dataset:
         """The data of a recipe whose source ships it, or that holds it. Raises DataError."""
+
+    def task(self, recipe: TrainingRecipes, data: Dataset, start: Start | None) -> Task:
+        """What is to be trained. Raises ConfigurationError for what cannot be."""
+
+    async def sampler(self, network: Base, weights: Mapping[str, Numbers], seed: int) -> Writer:
+        """Who writes with a text model. Raises DataError for a network that cannot."""
 
     async def start_backend(self, backend: str) -> None:
         """Has a backend ready for `prepare`. Raises BackendError when it cannot be had here."""
@@ -45,14 +70,14 @@ class Kitchen(Protocol):
     async def check_backend(self, backend: str) -> None:
         """Asks a backend that is ready a sum. Raises BackendError for a wrong answer, or none."""
 
-    async def prepare(self, recipe: Recipe, data: Dataset, *, backend: str) -> Training:
+    async def prepare(self, task: Task, *, backend: str) -> Training:
         """Builds the model on a backend that is ready.
 
         Raises ConfigurationError or ProcessError.
         """
 
-    def needed_bytes(self, recipe: Recipe, data: Dataset, *, backend: str) -> int:
-        """How much memory a training holds there at its fullest. Raises LayerError."""
+    def needed_bytes(self, task: Task, *, backend: str) -> int:
+        """How much memory a training holds there at its fullest."""
 
     def device_gb(self) -> float | None:
         """How much memory the device has, in GB, roughly; None where the browser does not say."""

@@ -22,6 +22,7 @@ from backburner.core.errors import (
     StorageError,
     UnknownTag,
 )
+from backburner.core.kinds import TABLE
 from backburner.core.messages import (
     TO_WORKER,
     Bench,
@@ -33,6 +34,7 @@ from backburner.core.messages import (
     Dispose,
     Disposed,
     DrawingsChanged,
+    ExaminePart,
     Fault,
     InitTraining,
     ListRuns,
@@ -44,12 +46,16 @@ from backburner.core.messages import (
     Pong,
     Predict,
     PredictionResult,
+    ReadActivations,
     ReadCurves,
     ReadDrawings,
+    ReadExamples,
+    ReadFilters,
     Refused,
     Resume,
     RunCleared,
     RunsListed,
+    StartGeneration,
     StartTraining,
     Stopped,
     StopTraining,
@@ -62,7 +68,9 @@ from backburner.worker.bench import Workbench
 from backburner.worker.choosing import Chooser
 from backburner.worker.drawings import Shelf
 from backburner.worker.examples import example_numbers
+from backburner.worker.inspecting import Inspector
 from backburner.worker.jobs import Job
+from backburner.worker.kinds import open_operation
 from backburner.worker.kitchen import Kitchen
 from backburner.worker.opening import Opening
 from backburner.worker.storage import Database
@@ -88,6 +96,7 @@ class Loop:
         self._voice = Voice(kitchen.post, generation=generation, debug=debug)
         self._jobs: dict[str, Job] = {}
         self._openings: dict[str, Opening] = {}
+        self._inspector = Inspector(kitchen)
         self._workbench = Workbench(kitchen)
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -135,7 +144,7 @@ class Loop:
         for job in self._jobs.values():
             # One that cannot be freed (its device is gone) must not keep the others.
             with suppress(BackburnerError):
-                job.training.dispose()
+                job.work.dispose()
         self._jobs.clear()
         await self._archive.close()
         self._kitchen.close()
@@ -157,8 +166,10 @@ class Loop:
                 self._answer(envelope, DataLoaded(source=order.source, examples=count))
             case InitTraining():
                 await self._init(envelope, order)
-            case StartTraining():
-                self._job(envelope).start(envelope.request, order.checkpoint)
+            case StartTraining() | StartGeneration():
+                job = self._job(envelope)
+                _check_start(job, order)
+                job.start(envelope.request, order.checkpoint)
             case StopTraining():
                 await self._stop(envelope, order)
             case Pause():
@@ -169,6 +180,18 @@ class Loop:
                 await self._predict(envelope, order)
             case DescribeWeights():
                 await self._describe(envelope)
+            case ReadFilters():
+                found, data = await self._inspector.filters(self._job(envelope), order)
+                self._answer(envelope, found, (data,))
+            case ReadActivations():
+                looked, data = await self._inspector.activations(self._job(envelope), order)
+                self._answer(envelope, looked, (data,))
+            case ExaminePart():
+                examined, data = await self._inspector.examine(self._job(envelope), order)
+                self._answer(envelope, examined, (data,))
+            case ReadExamples():
+                read, data = self._inspector.examples(self._job(envelope), order)
+                self._answer(envelope, read, (data,))
             case Dispose():
                 await self._dispose(envelope)
             case ListRuns():
@@ -203,7 +226,7 @@ class Loop:
             hold=self._hold,
         )
         try:
-            job, message, buffers = await opening.open(order)
+            job, message, buffers = await open_operation(opening, order)
             self._jobs[name] = job
             self._answer(envelope, message, buffers)
         finally:
@@ -323,3 +346,13 @@ def _name(envelope: Envelope) -> str:
             f"{envelope.message.tag} names no operation. Give it the id of the one it is about."
         )
     return envelope.operation
+
+
+def _check_start(job: Job, order: StartTraining | StartGeneration) -> None:
+    kind = job.keeper.record.kind
+    wanted = TABLE[kind].start
+    if not isinstance(order, wanted):
+        raise InterfaceError(
+            f"{order.tag} is no order for an operation of the kind {kind}: that begins with "
+            f"{wanted.tag}."
+        )

@@ -49,17 +49,41 @@ class KeptRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptOrigin:
+    """The network that a run began with, without its weights: those are in its own checkpoints.
+
+    `network` is core/fine_tuning.py's Base as JSON, `sha256` the hash of its weights. `tests` is
+    the one of the dataset on which it is measured what a fine-tuning forgets, and `drawn` of the
+    drawings that the run learns from, if it does.
+    """
+
+    network: dict[str, object]
+    sha256: str
+    tests: str | None = None
+    drawn: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeptRecipe:
-    """A run's complete recipe; written once, for its examples can be megabytes."""
+    """A run's complete recipe; written once, for its examples can be megabytes.
+
+    `origin` is what has to be known of the network that it began with; None for a new one.
+    """
 
     recipe: dict[str, object]
+    origin: KeptOrigin | None = None
 
     def to_row(self) -> Row:
-        return _row({"recipe": self.recipe})
+        if self.origin is None:
+            return _row({"recipe": self.recipe})
+        return _row({"recipe": self.recipe, "origin": to_json(self.origin)})
 
     @classmethod
     def from_row(cls, row: Row) -> KeptRecipe:
-        return cls(recipe=_field(_parsed(row), "recipe", dict))
+        wire = _parsed(row)
+        return cls(
+            recipe=_field(wire, "recipe", dict), origin=_field(wire, "origin", KeptOrigin | None)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +192,8 @@ def kept_dataset(data: Dataset) -> Row:
         "labels": data.labels,
         "classes": data.classes,
     }
+    if data.positions is not None:
+        head |= {"positions": data.positions, "is_text": data.is_text}
     return _row(head, data.inputs)
 
 
@@ -178,9 +204,11 @@ def dataset_from(row: Row) -> Dataset:
         inputs=row.data,
         dtype=_field(wire, "dtype", str),
         scale=_field(wire, "scale", float),
-        shape=_field(wire, "shape", tuple[int, int, int]),
+        shape=_field(wire, "shape", tuple[int, ...]),
         labels=_field(wire, "labels", tuple[int, ...]),
         classes=_field(wire, "classes", tuple[str, ...]),
+        positions=_field(wire, "positions", int | None),
+        is_text=_field(wire, "is_text", bool | None) or False,
     )
 
 

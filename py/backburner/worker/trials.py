@@ -20,8 +20,7 @@ from backburner.core.backends import (
     reason_against,
 )
 from backburner.core.errors import BackburnerError, BackendError
-from backburner.core.recipe import Recipe
-from backburner.engine.data import Dataset
+from backburner.engine.task import Task
 from backburner.engine.training import Training
 from backburner.worker.kitchen import Kitchen
 
@@ -61,8 +60,7 @@ class Trials:
     def __init__(
         self,
         kitchen: Kitchen,
-        recipe: Recipe,
-        data: Dataset,
+        task: Task,
         *,
         on_trying: Callable[[str], None],
         is_hurried: Callable[[], bool],
@@ -70,8 +68,7 @@ class Trials:
         self.done: list[Trial] = []
         self.is_hurried = is_hurried
         self._kitchen = kitchen
-        self._recipe = recipe
-        self._data = data
+        self._task = task
         self.on_trying = on_trying
         self._course: list[float] = []
 
@@ -97,7 +94,7 @@ class Trials:
 
     async def _tried(self, backend: str) -> Trial:
         await self.make_ready(backend)
-        preparing = self._kitchen.prepare(self._recipe, self._data, backend=backend)
+        preparing = self._kitchen.prepare(self._task, backend=backend)
         training = await in_time(preparing, backend)
         try:
             return await in_time(self._timed(training, backend), backend)
