@@ -64,9 +64,10 @@ def take_all(browser: Browser, url: str, out: Path, only: str) -> None:
                 for scheme, view, title in wanted:
                     visit.page.emulate_media(color_scheme=scheme)
                     show(visit, view)
-                    if view is View.DASHBOARD:
+                    charts = visit.page.get_by_test_id("charts")
+                    if view is View.DASHBOARD and charts.is_visible():
                         # Curves are drawn where they are seen.
-                        visit.page.get_by_test_id("charts").scroll_into_view_if_needed()
+                        charts.scroll_into_view_if_needed()
                         visit.page.wait_for_timeout(250)
                         visit.page.evaluate("() => scrollTo(0, 0)")
                     visit.page.wait_for_timeout(250)

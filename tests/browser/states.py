@@ -133,6 +133,20 @@ def fingerprint(visit: Visit) -> None:
     expect(page.get_by_test_id("fingerprint-said")).not_to_be_empty()
 
 
+def looking_inside(visit: Visit) -> None:
+    """Both parts unfolded, of a network that still makes mistakes, and one of these chosen."""
+    visit.open()
+    visit.train({**TINY, "training": {"epochs": 1}})
+    page = visit.go("dashboard")
+    for part in ("inside-layers", "inside-answers"):
+        page.get_by_test_id(part).locator("summary").click()
+        page.get_by_test_id(part).scroll_into_view_if_needed()
+    expect(page.get_by_test_id("outputs-3")).to_be_attached()
+    page.locator("#confusion .wrong [aria-disabled=false]").first.click()
+    expect(page.get_by_test_id("inside-behind").locator("button").first).to_be_visible()
+    expect(page.get_by_test_id("inside-worst").locator("button").first).to_be_visible()
+
+
 # --- storage, and other tabs -------------------------------------------------------------------
 
 
@@ -259,6 +273,79 @@ def drawings(visit: Visit) -> None:
     expect(page.get_by_test_id("bring-back")).to_be_visible()
 
 
+def text(visit: Visit) -> None:
+    visit.open().go("create").get_by_test_id("data-text").check()
+
+
+def shapes(visit: Visit) -> None:
+    visit.open().go("create").get_by_test_id("data-shapes").check()
+
+
+def text_done(visit: Visit) -> None:
+    visit.open()
+    story = "The cat sat on the mat, and the dog sat on the cat. " * 90
+    visit.train(
+        {"recipe": 1, "data": {"source": "text", "text": story}, "training": {"batch_size": 8}}
+    )
+
+
+READER: dict[str, Any] = {
+    "recipe": 1,
+    "name": "Hamlet",
+    "seed": 3,
+    "data": {"source": "text", "text": "to be or not to be, that is the question.\n" * 40,
+             "context": 16},
+    "model": {"layers": [
+        {"type": "embedding", "output_dim": 8},
+        {"type": "conv1d", "filters": 16, "kernel_size": 3, "padding": "causal",
+         "activation": "relu"}]},
+    "training": {"epochs": 12, "batch_size": 8, "learning_rate": 0.01},
+}  # fmt: skip
+"""A network that learns to read in a moment."""
+
+
+def reader(visit: Visit) -> str:
+    """The id of a training that has learned to read."""
+    visit.open()
+    return str(visit.train(READER)["id"])
+
+
+def can_write(visit: Visit) -> None:
+    reader(visit)
+
+
+def written(visit: Visit) -> None:
+    """As a visitor asks for it."""
+    reader(visit)
+    page = visit.go("dashboard")
+    page.get_by_test_id("write-prompt").fill("to ")
+    page.get_by_test_id("write-length").fill("800")
+    page.get_by_test_id("write-go").click()
+    expect(page.get_by_test_id("writing-characters")).to_contain_text("800 ")
+    page.get_by_test_id("write").wait_for(state="hidden")
+
+
+def fine_tuned(visit: Visit) -> None:
+    visit.open()
+    pictures = [[[(at * row + column) % 5 / 4 for column in range(8)] for row in range(8)]
+                for at in range(24)]  # fmt: skip
+    data = {"source": "inline", "inputs": pictures, "labels": ["cat", "7"] * 12}
+    tuned = {"recipe": 1, "kind": "fine-tune", "model": {"from": "previous"}, "data": data,
+             "method": {"name": "lora"}, "training": {"epochs": 20, "batch_size": 8}}  # fmt: skip
+    key = visit.hook("start", {**TINY, "then": [tuned]})["then"][0]
+    visit.hook("wait", key)
+
+
+def start_from(visit: Visit) -> None:
+    """Create, with a trained network to begin with."""
+    done(visit)
+    page = visit.go("create")
+    page.get_by_test_id("start-from").select_option(index=1)
+    page.get_by_test_id("method-lora").check()
+    page.get_by_test_id("rank").fill("2")
+    expect(page.get_by_test_id("trainable")).to_contain_text("198")
+
+
 def refused(visit: Visit) -> None:
     visit.open()
     page = visit.go("create")
@@ -294,6 +381,10 @@ CREATE = (View.CREATE,)
 FAULTS = (View.WELCOME, View.CREATE, View.DASHBOARD, View.PLAYGROUND)
 
 STATES: dict[str, PageState] = {
+    "can-write": PageState(can_write, (View.DASHBOARD,)),
+    "written": PageState(written, (View.DASHBOARD,)),
+    "fine-tuned": PageState(fine_tuned, (View.DASHBOARD,)),
+    "start-from": PageState(start_from, (View.CREATE,)),
     "fresh": PageState(fresh, ALL),
     "running": PageState(running, ALL),
     "done": PageState(done, ALL),
@@ -304,6 +395,7 @@ STATES: dict[str, PageState] = {
     "failed": PageState(failed, (View.DASHBOARD, View.PLAYGROUND)),
     "dropped": PageState(dropped, DASHBOARD, ("console warning", "WebGL")),
     "fingerprint": PageState(fingerprint, DASHBOARD),
+    "looking-inside": PageState(looking_inside, DASHBOARD),
     "done-without-checkpoint": PageState(done_without_checkpoint, DASHBOARD),
     "trouble": PageState(trouble, DASHBOARD),
     "elsewhere": PageState(elsewhere, (View.DASHBOARD, View.WELCOME)),
@@ -316,6 +408,9 @@ STATES: dict[str, PageState] = {
     "drawn": PageState(drawn, PLAYGROUND),
     "drawn-while-training": PageState(drawn_while_training, PLAYGROUND),
     "drawings": PageState(drawings, CREATE),
+    "text": PageState(text, CREATE),
+    "shapes": PageState(shapes, CREATE),
+    "text-done": PageState(text_done, ALL),
     "refused": PageState(refused, CREATE),
     "faults": PageState(faults, FAULTS),
     "notice": PageState(notice, (View.WELCOME,), ("a wild fault",)),

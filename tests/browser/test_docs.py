@@ -20,6 +20,10 @@ def test_the_listed_test_ids_are_those_of_the_page(visit: Visit) -> None:
     running, waiting = visit.start(LONG), visit.start(TINY)
     visit.until(lambda: visit.page.get_by_test_id("example-0").count() == 1, "the pictures")
     visit.until(lambda: visit.page.get_by_test_id("cancel-0").count() == 1, "the queue")
+    for part, filled in (("inside-layers", "outputs-0"), ("inside-answers", "cell-0")):
+        visit.page.get_by_test_id(part).locator("summary").click()
+        visit.page.get_by_test_id(part).scroll_into_view_if_needed()
+        visit.page.get_by_test_id(filled).wait_for()
     page = visit.go("create")
     page.get_by_test_id("data-drawings").check()
     page.get_by_test_id("new-class").fill("cat")

@@ -194,9 +194,14 @@ def test_a_wrong_setting_is_shown_where_it_stands(visit: Visit) -> None:
     page.get_by_test_id("learning-rate").fill("0.001")
     page.get_by_test_id("epochs").fill("1")
     page.get_by_test_id("preset-tiny").check()
+    page.get_by_test_id("augmentation").check()
+    page.get_by_test_id("early-stopping").check()
     page.get_by_test_id("train").click()
     visit.until(lambda: len(visit.hook("operations")) == 1, "the training")
     assert page.get_by_test_id("recipe-error").is_hidden()
+    training = visit.hook("operations")[0]["recipe"]["training"]
+    assert training["augmentation"] == {"shift": 0.1, "rotate": 10, "flip": False, "noise": 0.05}
+    assert training["early_stopping"]["patience"] == 3
 
 
 def test_the_page_can_be_read_before_any_script_runs(

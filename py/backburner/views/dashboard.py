@@ -13,6 +13,7 @@ from backburner.app.house import House
 from backburner.app.tasks import Tasks
 from backburner.core.curves import Curves
 from backburner.core.errors import BackburnerError
+from backburner.core.kinds import TABLE
 from backburner.core.naming import name_of
 from backburner.core.operation import Operation
 from backburner.core.panel import Action
@@ -21,17 +22,24 @@ from backburner.core.state import State
 from backburner.core.texts import Texts
 from backburner.core.wording import waiting_line
 from backburner.views.charts import Charts
+from backburner.views.comparison import ComparisonPanel
 from backburner.views.control_panel import ControlPanel
 from backburner.views.earlier import Earlier
 from backburner.views.examples import Examples
 from backburner.views.figures import Figures
 from backburner.views.fingerprint import FingerprintPanel
+from backburner.views.inside import Inside
 from backburner.views.logs_panel import LogsPanel
 from backburner.views.notice import Said
 from backburner.views.status_bar import Herald, StatusBar
+from backburner.views.subjects import Drawing
+from backburner.views.writing import WriteForm, WritingPanel
 from backburner.views.written import Written
 
 Command = Callable[[str], Awaitable[object] | None]
+
+_OF_A_TRAINING = ("charts-panel", "figures-panel", "examples-panel")
+"""The panels that have nothing to say of an operation that writes."""
 
 TICK_S = 1.0
 """How often "updated 3 s ago" counts on while nothing else redraws the page."""
@@ -41,7 +49,7 @@ class Dashboard:
     """Reads the store, sends commands to the operations.
 
     `go` leads to another view, `ask` asks for a redraw, `tell` shows what a command was refused
-    with, `now_s` gives seconds.
+    with, `now_s` gives seconds, `drawing` is what is drawn in the Playground.
     """
 
     def __init__(
@@ -53,6 +61,7 @@ class Dashboard:
         ask: Callable[[], None],
         tell: Callable[[Said], None],
         now_s: Callable[[], float],
+        drawing: Drawing,
     ) -> None:
         self._texts = texts
         self._store = house.store
@@ -82,6 +91,18 @@ class Dashboard:
         self._fingerprint = FingerprintPanel(texts)
         self._charts = Charts(texts, ask, now_s)
         self._examples = Examples(texts, operations.predict_example, tell)
+        self._inside = Inside(
+            texts,
+            house.inspection,
+            drawing,
+            operations.open,
+            ask=ask,
+            tell=tell,
+            now_s=now_s,
+        )
+        self._comparison = ComparisonPanel(texts)
+        self._writing = WritingPanel(texts)
+        self._write_form = WriteForm(texts, self._begin)
         self._logs = LogsPanel(texts, house.logs, ask)
         self._earlier = Earlier(texts, commands, self.choose, self._compare, tell)
         self._bar = StatusBar(texts, commands, self.show, tell)
@@ -92,6 +113,8 @@ class Dashboard:
         self._fingerprint.install()
         self._charts.install()
         self._examples.install()
+        self._inside.install()
+        self._write_form.install()
         self._logs.install()
         self._earlier.install()
         self._bar.install()
@@ -118,14 +141,27 @@ class Dashboard:
         shown = self._shown(state)
         self._written.text("waiting", waiting_line(self._texts, state.queued_count()))
         self._panel.draw(shown, state.worker)
-        self._figures.draw(shown)
-        self._fingerprint.draw(shown)
-        self._draw_charts(state, shown)
+        self._writing.draw(shown)
+        self._write_form.draw(shown)
+        self._comparison.draw(shown)
+        trains = shown is None or TABLE[shown.kind].trains
+        for name in _OF_A_TRAINING:
+            self._written.shown(name, trains)
+        control = "dashboard.control" if trains else "dashboard.control-text"
+        self._written.text("control-title", self._texts(control))
         pixels = self._store.pictures.get(shown.id) if shown else None
-        self._examples.draw(shown, pixels)
+        self._inside.draw(shown, pixels)
+        if trains:
+            self._draw_training(state, shown, pixels)
         self._logs.draw()
         self._earlier.draw(state, shown.id if shown else None)
         self._tick(shown)
+
+    def _draw_training(self, state: State, shown: Operation | None, pixels: bytes | None) -> None:
+        self._figures.draw(shown)
+        self._fingerprint.draw(shown)
+        self._draw_charts(state, shown)
+        self._examples.draw(shown, pixels)
 
     def follow(self) -> None:
         """Shows what cooks from now on, because something new was asked for."""
@@ -138,6 +174,13 @@ class Dashboard:
     def _run_again(self, key: str) -> None:
         """Starts the same recipe once more, and shows that run."""
         self._operations.run_again(key)
+        self.follow()
+        self._ask()
+
+    def _begin(self, recipe: object) -> None:
+        """Starts what one of the panels asks for, and shows it."""
+        self._tell(None)
+        self._operations.start(recipe)
         self.follow()
         self._ask()
 

@@ -93,6 +93,16 @@ def hear_faults(heard: Callable[[str], None]) -> None:
     listen(js.window, "unhandledrejection", lambda event: heard(str(event.reason)))
 
 
+def as_number(text: Any) -> object:
+    """What was typed, as a number if it is one; a recipe's own check names what is wrong."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text or None
+
+
 class Frames:
     """Calls `draw` in the next frame, once, however often it is asked for before."""
 

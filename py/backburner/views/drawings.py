@@ -9,10 +9,10 @@ import js
 from pyodide.ffi import to_js
 
 from backburner.app.drawings import Drawings
+from backburner.core.data_sources import DrawingsData
 from backburner.core.drawing import DRAWINGS, SIDE, Bitmap, draw
 from backburner.core.errors import DataError
 from backburner.core.messages import Drawing, DrawnClass
-from backburner.core.recipe import DrawingsData
 from backburner.core.split import PARTS
 from backburner.core.texts import Texts
 from backburner.views.dom import around, by_id, find, listen, new, set_shown, set_text

@@ -167,7 +167,7 @@ def _cells(texts: Texts, operation: Operation) -> tuple[str, ...]:
     return (
         str(when),
         str(operation.recipe.get("seed")),
-        str(operation.epochs),
+        str(operation.epochs) if operation.epochs else texts("common.none"),
         status_word(texts, operation.status),
         texts.percent(operation.test.accuracy) if operation.test else texts("common.none"),
     )

@@ -7,16 +7,15 @@ from collections.abc import Awaitable, Callable
 from math import prod
 from typing import Any
 
-import js
-from pyodide.ffi import to_js
-
 from backburner.core.errors import BackburnerError
+from backburner.core.figure_words import score_words
 from backburner.core.messages import ModelReady, PredictionResult
 from backburner.core.operation import Operation
 from backburner.core.texts import Texts
 from backburner.views.bars import Bars
 from backburner.views.dom import around, by_id, find, listen, new, set_shown, set_text
 from backburner.views.notice import Said
+from backburner.views.pictures import example
 
 Ask = Callable[[str, int], Awaitable[PredictionResult]]
 
@@ -66,9 +65,7 @@ class Examples:
         test = operation.test
         set_shown(by_id("test-result"), test is not None)
         if test is not None:
-            share, count = self._texts.percent(test.accuracy), model.sizes.get("test")
-            text = self._texts("playground.test-result", percent=share, count=count)
-            set_text(by_id("test-result"), text)
+            set_text(by_id("test-result"), score_words(self._texts, operation))
         if self._chosen is not None and operation.step != self._asked_at:
             # The weights have moved on since the bars were drawn.
             self._ask_again()
@@ -83,7 +80,6 @@ class Examples:
     def _draw_pictures(self, model: ModelReady) -> None:
         place = by_id("examples")
         place.replaceChildren()
-        height, width, channels = model.input_shape
         size = prod(model.input_shape)
         for at, (index, label) in enumerate(zip(model.examples, model.labels, strict=True)):
             button = new(
@@ -95,18 +91,14 @@ class Examples:
                 data_at=str(at),
                 data_testid=f"example-{at}",
             )
-            canvas = new("canvas", width=str(width), height=str(height))
-            ink = self._pixels[at * size : (at + 1) * size]
-            picture = js.ImageData.new(
-                js.Uint8ClampedArray.new(to_js(_rgba(ink, channels))), width, height
-            )
-            canvas.getContext("2d").putImageData(picture, 0, 0)
-            button.append(canvas, new("span"))
+            pixels = self._pixels[at * size : (at + 1) * size]
+            button.append(example(pixels, model.input_shape), new("span"))
             place.append(button)
-        set_text(
-            by_id("examples-hint"),
-            self._texts("playground.examples.press"),
-        )
+        if self._operation is not None and self._operation.is_of_text:
+            hint = self._texts("playground.examples.text")
+        else:
+            hint = self._texts("playground.examples.press")
+        set_text(by_id("examples-hint"), hint)
 
     def _draw_guesses(self, operation: Operation) -> None:
         assert operation.model is not None
@@ -186,12 +178,3 @@ class Examples:
             ),
         )
         self._bars.draw(model.classes, result.probabilities)
-
-
-def _rgba(ink: bytes, channels: int) -> bytes:
-    """Pixels for a canvas: dark ink on white paper for one channel, colours as they are."""
-    if channels >= 3:
-        pixels = (ink[at : at + 3] + b"\xff" for at in range(0, len(ink), channels))
-        return b"".join(pixels)
-    paper = (255 - value for value in ink[::channels])
-    return b"".join(bytes((grey, grey, grey, 255)) for grey in paper)

@@ -56,6 +56,7 @@ class PageView:
             texts,
             house.operations.predict,
             is_open=lambda: self._router.view is View.PLAYGROUND,
+            show=lambda key: self._dashboard.show(key),
         )
         self._frames = Frames(self._draw)
         self._dashboard = Dashboard(
@@ -65,6 +66,7 @@ class PageView:
             ask=self._frames.ask,
             tell=self._tell,
             now_s=now_s,
+            drawing=self._playground.drawing,
         )
         self._settings = Settings(texts, preferences, self._tell)
         draws: dict[View, Callable[[State], None]] = {

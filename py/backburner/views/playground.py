@@ -14,16 +14,20 @@ from typing import Any
 import js
 from pyodide.ffi import to_js
 
+from backburner.core.data_sources import DigitsData
 from backburner.core.drawing import fit_of, model_input, side_of
 from backburner.core.errors import BackburnerError, DataError
+from backburner.core.kinds import TABLE
 from backburner.core.messages import PredictionResult
+from backburner.core.naming import name_of
 from backburner.core.operation import Operation
-from backburner.core.recipe import DigitsData
+from backburner.core.shapes_data import ShapesData
 from backburner.core.state import State
 from backburner.core.texts import Texts
 from backburner.views.bars import Bars
 from backburner.views.dom import by_id, listen, new, set_shown, set_text
 from backburner.views.drawing_pad import DrawingPad
+from backburner.views.sketch import Sketch
 
 Picture = list[list[float]]
 Ask = Callable[[str, Picture], Awaitable[PredictionResult]]
@@ -52,15 +56,40 @@ class Answer:
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OnPad:
+    """Implements views/subjects.py's Drawing: what is on the pad at this moment."""
+
+    sketch: Sketch
+
+    @property
+    def version(self) -> int:
+        """Another one for each change."""
+        return self.sketch.version
+
+    def picture(self, operation: Operation) -> Picture | None:
+        """As the operation's network sees it; None when nothing is drawn. Raises DataError."""
+        return model_input(self.sketch.strokes, _shape_of(operation), fit_of(_source_of(operation)))
+
+
 class Playground:
     """`ask(operation, picture)` is what its model, as it is now, says about a picture.
 
     `is_open` says whether the view is shown: nobody is asked for an answer that nobody sees.
+    `show` leads to everything that is known of an operation.
     """
 
-    def __init__(self, texts: Texts, ask: Ask, *, is_open: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        texts: Texts,
+        ask: Ask,
+        *,
+        is_open: Callable[[], bool],
+        show: Callable[[str], None],
+    ) -> None:
         self._texts = texts
         self._ask = ask
+        self._show_operation = show
         self._is_open = is_open
         self._pad = DrawingPad("playground-pad", texts, self._drawing_changed)
         self._bars = Bars("drawn-bars", texts)
@@ -78,9 +107,15 @@ class Playground:
         self._task: asyncio.Task[None] | None = None
         self._rest: asyncio.Task[None] | None = None
 
+    @property
+    def drawing(self) -> OnPad:
+        """What is on the pad, for other views."""
+        return OnPad(self._pad.sketch)
+
     def install(self) -> None:
         self._pad.install()
         listen(by_id("network"), "change", self._choose)
+        listen(by_id("to-reader"), "click", self._go_to_reader)
 
     def draw(self, state: State) -> None:
         """Takes up how things are. Cheap to call for every frame in which something changed."""
@@ -124,14 +159,23 @@ class Playground:
         if asked is not None and place.value != asked.id:
             place.value = asked.id
         set_shown(by_id("network-choice"), bool(able))
+        reader = self._reader()
+        is_reader_newest = reader is not None and (asked is None or asked.created < reader.created)
+        set_shown(by_id("reader-hint"), is_reader_newest)
         set_shown(by_id("no-network"), not able)
 
+    def _reader(self) -> Operation | None:
+        """The newest network that reads: it has no eyes for a drawing, and may write instead."""
+        known = [each for each in self._state.operations.values() if _reads(each)]
+        return known[-1] if known else None
+
+    def _go_to_reader(self, _event: Any) -> None:
+        reader = self._reader()
+        if reader is not None:
+            self._show_operation(reader.id)
+
     def _named(self, operation: Operation) -> str:
-        model = operation.recipe.get("model")
-        preset = model.get("preset") if isinstance(model, dict) else None
-        name = operation.name or (
-            self._texts(f"create.preset.{preset}") if preset else self._texts("playground.own")
-        )
+        name = name_of(self._texts, operation)
         when = js.Date.new(operation.created * 1000).toLocaleString(self._texts.language)
         return self._texts("playground.option", name=name, when=when)
 
@@ -228,7 +272,20 @@ class Playground:
 
 
 def _can_be_asked(operation: Operation) -> bool:
+    """Whether a drawing can be shown to it, now or as soon as its model is there."""
+    if not TABLE[operation.kind].trains or _is_of_text(operation):
+        return False
     return operation.lives or operation.is_active or operation.checkpoint is not None
+
+
+def _is_of_text(operation: Operation) -> bool:
+    """As far as its recipe tells, or its network: one that learns on need not name its data."""
+    return operation.is_of_text or operation.reads_text
+
+
+def _reads(operation: Operation) -> bool:
+    """Whether it trains a network of texts, or has trained one."""
+    return TABLE[operation.kind].trains and _is_of_text(operation)
 
 
 def _is_coming(operation: Operation) -> bool:
@@ -242,9 +299,16 @@ def _source_of(operation: Operation) -> object:
 
 
 def _shape_of(operation: Operation) -> tuple[int, ...]:
-    """What its model looks at; of one that is not at hand, what the recipe says about it."""
+    """What its model looks at; of one that is not at hand, what is kept of its network, or what
+    its recipe says about it.
+    """
     if operation.model is not None:
         return operation.model.input_shape
+    match operation.network:
+        case {"input_shape": [*sides]}:
+            return tuple(sides)
+    if _source_of(operation) == ShapesData.source:
+        return ShapesData.input_shape
     data = operation.recipe.get("data")
     size = data.get("size") if isinstance(data, Mapping) else None
     return (size, size, 1) if isinstance(size, int) else DigitsData.input_shape

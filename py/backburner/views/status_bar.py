@@ -175,7 +175,14 @@ class _Row:
 
 def _words(texts: Texts, operation: Operation) -> str:
     percent = int(100 * share_done(operation))
-    at = operation.progress
+    at, text = operation.progress, operation.writing
+    if operation.status is Status.RUNNING and text is not None:
+        return texts(
+            "status.bar.writing",
+            percent=percent,
+            speed=texts.number(text.characters_per_s),
+            left=duration(texts, text.eta_s),
+        )
     if operation.status is Status.RUNNING and at is not None:
         return texts(
             "status.bar.running",
