@@ -71,8 +71,8 @@ class PageView:
         self._settings = Settings(texts, preferences, self._tell)
         draws: dict[View, Callable[[State], None]] = {
             View.WELCOME: self._welcome.draw,
-            View.CREATE: self._draw_create,
-            View.DASHBOARD: self._draw_dashboard,
+            View.CREATE: self._where_seen(View.CREATE, self._draw_create),
+            View.DASHBOARD: self._where_seen(View.DASHBOARD, self._dashboard.draw),
             View.PLAYGROUND: self._playground.draw,
             View.SETTINGS: self._settings.draw,
         }
@@ -142,7 +142,11 @@ class PageView:
         self._form.draw(state)
         self._drawings.draw()
 
-    def _draw_dashboard(self, state: State) -> None:
-        """Its many panels are brought up to date only where they can be seen."""
-        if self._router.view is View.DASHBOARD:
-            self._dashboard.draw(state)
+    def _where_seen(self, view: View, draw: Callable[[State], None]) -> Callable[[State], None]:
+        """For a view with much to compare: a training is under way mostly behind another one."""
+
+        def draw_if_seen(state: State) -> None:
+            if self._router.view is view:
+                draw(state)
+
+        return draw_if_seen
