@@ -16,7 +16,7 @@ from backburner.core.fine_tuning import Base, tuned_spec
 from backburner.core.fine_tuning_method import Method
 from backburner.core.model import ModelSpec
 from backburner.core.recipe import check_training
-from backburner.core.recipe_head import VERSION, read_from, read_keys, read_name_and_seed
+from backburner.core.recipe_head import head_to_wire, read_from, read_keys, read_name_and_seed
 from backburner.core.training_settings import TrainingRecipe
 
 
@@ -85,11 +85,7 @@ class FineTuneRecipe:
 
     def to_wire(self) -> dict[str, object]:
         """The complete recipe, every default spelled out."""
-        wire: dict[str, object] = {"recipe": VERSION, "kind": self.kind}
-        if self.name is not None:
-            wire["name"] = self.name
-        return wire | {
-            "seed": self.seed,
+        return head_to_wire(self.kind, self.name, self.seed) | {
             "data": self.data.to_wire(),
             "model": {"from": self.base},
             "method": self.method.to_wire(),

@@ -14,7 +14,7 @@ from backburner.core.errors import RecipeError
 from backburner.core.fine_tuning import Base
 from backburner.core.generation import Generation
 from backburner.core.options import show
-from backburner.core.recipe_head import VERSION, read_from, read_keys, read_name_and_seed
+from backburner.core.recipe_head import head_to_wire, read_from, read_keys, read_name_and_seed
 from backburner.core.text_data import OTHER
 
 
@@ -78,11 +78,7 @@ class GenerateRecipe:
 
     def to_wire(self) -> dict[str, object]:
         """The complete recipe, every default spelled out."""
-        wire: dict[str, object] = {"recipe": VERSION, "kind": self.kind}
-        if self.name is not None:
-            wire["name"] = self.name
-        return wire | {
-            "seed": self.seed,
+        return head_to_wire(self.kind, self.name, self.seed) | {
             "model": {"from": self.base},
             "generation": self.generation.to_wire(),
         }

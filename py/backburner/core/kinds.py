@@ -1,7 +1,7 @@
 """The kinds of operations, one row for each: what differs between them, in one place.
 
 Their life, their queue, their records and their controls are the same. What the worker does for
-each stands in worker/opening.py, which this room cannot see.
+each stands in worker/kinds.py, which this room cannot see.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from backburner.core.options import (
     show,
 )
 from backburner.core.presets import DEFAULT_PRESET, TEXT_PRESET, check_preset, preset_layers
-from backburner.core.recipe_head import VERSION, read_from, read_keys, read_name_and_seed
+from backburner.core.recipe_head import head_to_wire, read_from, read_keys, read_name_and_seed
 from backburner.core.split import check_batch_size
 from backburner.core.text_data import TextData
 from backburner.core.training_settings import TrainingRecipe
@@ -123,7 +123,7 @@ class Recipe:
                 **read_name_and_seed(given),
             )
         recipe.spec()
-        recipe.check_examples()
+        check_training(recipe.training, recipe.data, recipe.data.classes)
         return recipe
 
     @classmethod
@@ -180,17 +180,9 @@ class Recipe:
             symbols=len(self.data.classes) if isinstance(self.data, TextData) else None,
         )
 
-    def check_examples(self) -> None:
-        """Raises what `check_training` does."""
-        check_training(self.training, self.data, self.data.classes)
-
     def to_wire(self) -> dict[str, object]:
         """The complete recipe, every default spelled out. `from_wire` gives it back."""
-        wire: dict[str, object] = {"recipe": VERSION, "kind": self.kind}
-        if self.name is not None:
-            wire["name"] = self.name
-        return wire | {
-            "seed": self.seed,
+        return head_to_wire(self.kind, self.name, self.seed) | {
             "data": self.data.to_wire(),
             "model": self.model.to_wire(),
             "training": self.training.to_wire(),

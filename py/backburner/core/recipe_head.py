@@ -64,6 +64,12 @@ def read_name_and_seed(given: Mapping[str, object]) -> _NameAndSeed:
     }
 
 
+def head_to_wire(kind: str, name: str | None, seed: int) -> dict[str, object]:
+    """What every complete recipe begins with; a name that was not given is left out."""
+    named = {} if name is None else {"name": name}
+    return {"recipe": VERSION, "kind": kind, **named, "seed": seed}
+
+
 def read_from(model: object, key: str = "model") -> str:
     """The id in `{"from": id}`. Raises RecipeError for anything else."""
     given = read_object(model, key, ("from",))
